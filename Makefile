@@ -1,0 +1,43 @@
+# make verify   every statement's verdict in the terminal, and the report as a page
+# make test     the tests of the project itself
+# make check    format, lint, types
+# make bench    times of the verification
+# Each sets up .venv by itself, once; PIP_ARGS is handed to pip.
+
+.DELETE_ON_ERROR:
+.PHONY: verify test check bench clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# The matrices are small: a second thread costs more than it brings, and sums stay in one order.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+verify: .venv/.stamp
+	@$(BIN)/almostlinear check --profile quick
+	@$(BIN)/python -m pytest verify/ -q
+	@$(BIN)/almostlinear report
+
+test: .venv/.stamp
+	@$(BIN)/python -m pytest tests/ -q
+
+check: .venv/.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check --quiet --output-format concise .
+	@$(BIN)/mypy
+
+bench: .venv/.stamp
+	@$(BIN)/python benchmarks/verification.py
+
+clean:
+	@rm -rf .venv .almostlinear reports/html build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.stamp: pyproject.toml
+	@echo "setting up .venv (torch is large: some minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet $(PIP_ARGS) -e '.[dev]'
+	@touch $@
