@@ -1,0 +1,156 @@
+"""Statements: an id, where it was published, its hypotheses, its claims and what it uses.
+
+A claim belongs to a part of the statement and to one reading of it; where the text admits several readings, each is a
+claim of its own, and the part fails only if all of its readings do. Nobody types a verdict: it is computed elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+import sympy
+
+from .formula import Formula, ShapeError
+from .norms import Norm
+from .sizes import Index
+
+Kind = Literal[
+    "identity", "norm-bound", "error-bound", "rank", "cost", "induction", "algorithm", "definition", "remark",
+    "probability",
+]  # fmt: skip
+Origin = Literal["published", "repair", "own"]
+KINDS: tuple[str, ...] = Kind.__args__  # type: ignore[attr-defined]
+AS_PRINTED = "as printed"
+
+
+class StatementError(ValueError):
+    """A statement that cannot be: the message names the statement, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A relation between two free index letters of a claim: ``i0 == i1`` or ``i0 != i1``."""
+
+    left: Index
+    relation: Literal["==", "!="]
+    right: Index
+
+    def holds(self, values: dict[Index, int]) -> bool:
+        return (values[self.left] == values[self.right]) == (self.relation == "==")
+
+    def __str__(self) -> str:
+        return f"{self.left.name} {'=' if self.relation == '==' else '≠'} {self.right.name}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``left = right`` entrywise, for all values of the free indices that meet ``where``."""
+
+    left: Formula
+    right: Formula
+    part: str = "1"
+    reading: str = AS_PRINTED
+    where: tuple[Condition, ...] = ()
+    typo: str = ""
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return tuple(sorted(self.left.free | self.right.free, key=lambda i: i.name))
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (self.left, self.right)
+
+    def content(self) -> list[Any]:
+        where = [str(c) for c in self.where]
+        return ["identity", self.part, self.reading, self.left.digest, self.right.digest, where]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``left <= right``: SymPy expressions in sizes, constants and norms of formulas, under ``given`` relations."""
+
+    left: sympy.Expr
+    right: sympy.Expr
+    part: str = "1"
+    reading: str = AS_PRINTED
+    given: tuple[sympy.core.relational.Relational, ...] = ()
+    typo: str = ""
+
+    def norms(self) -> tuple[Norm, ...]:
+        """Every norm that stands in the claim, in a fixed order."""
+        found = {x for e in (self.left, self.right, *self.given) for x in e.free_symbols if isinstance(x, Norm)}
+        return tuple(sorted(found, key=lambda x: x.name))
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(x.formula for x in self.norms())
+
+    def content(self) -> list[Any]:
+        inside = [[x.name, x.norm, x.formula.digest] for x in self.norms()]
+        given = [str(g) for g in self.given]
+        return ["bound", self.part, self.reading, str(self.left), str(self.right), given, inside]
+
+
+Claim = Union[Identity, Bound]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A published statement, a repair of one, or one's own.
+
+    Attributes:
+        id: the paper's label, such as ``D.17``; ids of other papers carry the paper, such as ``AS24:D.1``.
+        title: a few words.
+        source: paper and label.
+        kind: one of KINDS.
+        claims: what is claimed; empty for definitions and pure remarks.
+        shows: formulas that a definition introduces.
+        hypotheses: the assumptions in words, as published.
+        uses: ids of the statements that it builds on.
+        repairs: the id of the published statement that this one corrects.
+        notes: misprints and what was made of them.
+    """
+
+    id: str
+    title: str
+    source: str
+    kind: Kind
+    claims: tuple[Claim, ...] = ()
+    shows: tuple[Formula, ...] = ()
+    hypotheses: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    origin: Origin = "published"
+    repairs: str | None = None
+    notes: tuple[str, ...] = ()
+    module: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise StatementError(f"{self.id}: unknown kind {self.kind!r}; use one of {', '.join(KINDS)}")
+        if not self.claims and self.kind not in ("definition", "remark"):
+            raise StatementError(f"{self.id}: a {self.kind} needs at least one claim")
+        for claim in self.claims:
+            if isinstance(claim, Identity) and claim.left.shape != claim.right.shape:
+                left, right = (" x ".join(map(str, f.shape)) for f in claim.formulas())
+                raise ShapeError(f"{self.id}, part {claim.part}: the left side is {left} and the right side {right}")
+        labels = [(c.part, c.reading) for c in self.claims]
+        if len(set(labels)) < len(labels):
+            raise StatementError(f"{self.id}: two claims have the same part and reading; give each its own")
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return self.shows + tuple(f for c in self.claims for f in c.formulas())
+
+    def sources(self) -> set[str]:
+        """Ids of the other statements whose definitions stand in this one's formulas."""
+        return set().union(*(f.sources() for f in self.formulas())) - {self.id}
+
+    @property
+    def content_hash(self) -> str:
+        """A hash of what is claimed: formulas, hypotheses and constants (not the title)."""
+        parts = [
+            self.id, self.kind, [c.content() for c in self.claims], [f.digest for f in self.shows],
+            list(self.hypotheses), self.repairs,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
