@@ -1,0 +1,58 @@
+"""Sparse polynomials over the rationals: entries, exp(S_ij), 1/alpha_i, phi and phi' are variables.
+
+A formula becomes a polynomial in its free symbols, so that an identity is decided exactly: both sides are the same polynomial or
+not. exp of equal polynomials is the same variable.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import Ordering, fmpq, fmpq_mpoly_ctx
+
+from ..problems import Problem
+from .arrays import ArrayBackend
+from .finite_field import FiniteField
+
+
+class Polynomials(ArrayBackend):
+    """Polynomials in up to ``capacity`` variables, named as they appear."""
+
+    def __init__(self, problem: Problem, capacity: int = 256) -> None:
+        super().__init__(problem)
+        self.ring = fmpq_mpoly_ctx.get([f"x{k}" for k in range(capacity)], Ordering.lex)
+        self.capacity = capacity
+        self.variables: dict[tuple, Any] = {}
+
+    def variable(self, *key: Any) -> Any:
+        if key not in self.variables:
+            if len(self.variables) == self.capacity:
+                raise OverflowError(f"more than {self.capacity} variables in an expansion; use smaller sizes")
+            self.variables[key] = self.ring.gen(len(self.variables))
+        return self.variables[key]
+
+    def number(self, value: Fraction | int) -> Any:
+        value = Fraction(value)
+        return self.ring.constant(fmpq(value.numerator, value.denominator))
+
+    def scalar_symbol(self, name: str, power: int) -> Any:
+        return self.variable("scalar", name, power > 0) ** abs(power)
+
+    def load(self, name: str, shape: tuple[int, int], domain: str) -> Any:
+        made = np.empty(shape, dtype=object)
+        for where in np.ndindex(shape):
+            made[where] = self.variable("entry", name, where)
+        return made
+
+    def exp1(self, a: Any) -> Any:
+        return self.each(lambda x: self.variable("exp", str(x)), a)
+
+    def recip1(self, a: Any) -> Any:
+        return self.each(lambda x: self.variable("recip", str(x)), a)
+
+    def apply(self, kind: str, order: int, a: Any) -> Any:
+        return self.each(lambda x: self.variable(kind, order, str(x)), a)
+
+    each = staticmethod(FiniteField.each)

@@ -1,0 +1,103 @@
+"""A campaign: every claim of the chosen statements goes through the engines, and what they find is kept as it is found.
+
+An identity is expanded exactly and tested over GF(p); if neither proves it, a witness and a
+repair are sought; what stands is enclosed on drawn
+instances. A bound is derived by the norm rules, else a witness is sought; what stands is enclosed. A claim with fresh evidence for
+the same seed and profile is not examined again, so an interrupted campaign goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from almostlinear.theorems.registry import Registry
+from almostlinear.theorems.statement import Bound, Identity, Statement
+
+from .code_hash import code_hash
+from .engines import bulk, complex_step, enclosure, encoding, expansion, finite_field, norms, repair, witness
+from .evidence import Evidence
+from .ledger import Ledger
+from .task import PROFILES, Profile, Task
+
+PROOFS = {Identity: (expansion, finite_field), Bound: (norms,)}
+INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure,)}
+
+
+def examine(task: Task) -> Iterator[Evidence]:
+    """Everything that the engines find out about one claim."""
+    kind = type(task.claim)
+    proofs = [record for engine in PROOFS[kind] if (record := engine.examine(task)) is not None]
+    yield from proofs
+    if not proofs:
+        refuted = witness.examine(task)
+        if refuted is not None:
+            yield refuted
+            repaired = repair.examine(task)
+            if repaired is not None:
+                yield repaired
+            return
+    for engine in INSTANCES[kind]:
+        record = engine.examine(task)
+        if record is not None:
+            yield record
+
+
+@dataclass
+class Progress:
+    """What a campaign has done; ``stopped`` says that the budget ended it early."""
+
+    claims: int = 0
+    reused: int = 0
+    instances: int = 0
+    stopped: bool = False
+
+
+def run(
+    registry: Registry,
+    ledger: Ledger,
+    statements: Iterable[Statement],
+    *,
+    profile: Profile = PROFILES["quick"],
+    seed: int = 0,
+    budget: float | None = None,
+    on_claim: Callable[[Statement, int], None] = lambda statement, done: None,
+) -> Progress:
+    """Examine the statements and append what is found to the ledger.
+
+    Args:
+        budget: seconds after which no further claim is begun; what was found is kept.
+        on_claim: called after each claim with its statement and the number of claims done.
+    """
+    hashes, progress = registry.hashes(), Progress()
+    begun = time.monotonic()
+    for made in statements:
+        for claim in made.claims or (None,):
+            if budget is not None and time.monotonic() - begun > budget:
+                progress.stopped = True
+                return progress
+            if claim is None:
+                ledger.append([encoding.examine(made, hashes[made.id])])
+            else:
+                _examine_once(Task(made, claim, hashes[made.id], profile, seed), ledger, progress)
+            progress.claims += 1
+            on_claim(made, progress.claims)
+    return progress
+
+
+def _examine_once(task: Task, ledger: Ledger, progress: Progress) -> None:
+    """Examine a claim and keep all of its evidence in one step, or none of it."""
+    key = _key(task)
+    if ledger.examined(key):
+        progress.reused += 1
+        return
+    found = list(examine(task))
+    ledger.append(found, key)
+    progress.instances += sum(record.tried for record in found)
+
+
+def _key(task: Task) -> str:
+    """What an examination depends on: the statement, all code that judges, the effort and the seed."""
+    claim = (task.statement.id, task.claim.part, task.claim.reading)
+    return "|".join([*claim, task.hash, code_hash(__name__), task.profile.name, str(task.seed)])

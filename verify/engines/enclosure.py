@@ -1,0 +1,249 @@
+"""Claims decided on drawn instances in ball arithmetic, family by family, activations of a trained model among them.
+
+An identity is violated where the ball of left - right excludes zero, and consistent where it holds zero within 2^-64 of the
+sides' size; a bound is decided by comparing balls, or exactly where the ends meet. Precision is doubled while an answer is open.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from almostlinear.theorems.formula import Formula
+from almostlinear.theorems.statement import Bound, Identity
+
+from ..backends.arrays import NotExact
+from ..backends.ball import DEFAULT_BITS, Balls, precision
+from ..backends.interpreter import Environment, Interpreter
+from ..backends.rational import Rationals, as_ball
+from ..contract import DIRECTION, contracted, pointwise
+from ..evidence import Evidence
+from ..extent import all_values, extent
+from ..problems import FAMILIES, HEAD_WIDTH, Problem, describe, draw, real_attention, real_heads, size_names
+from ..real_numbers import Answer, Evaluator, at_most
+from ..task import Task
+
+ENGINE = "enclosure"
+AGREES = arb(2) ** -64
+DOUBLINGS = 3
+ATTENTION = frozenset({"X", "W", "W_V", "G"})
+
+
+@dataclass
+class Tally:
+    """What happened on the instances: counts, the closest call and the first violation."""
+
+    decided: int = 0
+    undecided: int = 0
+    outside: int = 0
+    trivial: int = 0
+    worst: float = 0.0
+    instance: str = ""
+    families: list[str] = field(default_factory=list)
+    violation: Problem | None = None
+
+    def detail(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"families": self.families, "undecided": self.undecided, "trivial": self.trivial}
+        return made | ({"outside the hypotheses": self.outside} if self.outside else {})
+
+
+def symbols_of(claim: Identity | Bound) -> list[Formula]:
+    """The named matrices of a claim."""
+    return list({node.data[0]: node for f in claim.formulas() for node in f.symbols().values()}.values())
+
+
+def instances(claim: Identity | Bound, count: int, seed: int) -> Iterator[tuple[str, Problem]]:
+    """``count`` drawn problems of every family, with a free direction and constants where the claim needs them.
+
+    Of a trained head all 32 features are taken, unless the claim runs over single entries: then four.
+    """
+    named = symbols_of(claim)
+    names = sorted(set(size_names(named)) | _sizes(claim))
+    attention = bool(named) and {s.data[0] for s in named} <= ATTENTION | {DIRECTION}
+    width = 4 if _by_entries(claim) else HEAD_WIDTH
+    for family in FAMILIES:
+        for k in range(count):
+            rng = np.random.default_rng([seed, k, len(family)])
+            if family == "real" and attention:
+                if 3 * k >= count:
+                    break
+                found = real_attention(_short_head(), int(rng.integers(3, 6)), width)
+                yield family, _with_direction(replace(found, constants=_constants(found, rng)), named, seed + k)
+                continue
+            sizes = {name: int(rng.integers(2, 5)) if rng.random() < 0.85 else 1 for name in names}
+            found = draw([s for s in named if s.data[0] != DIRECTION], describe(family, sizes, 1.0, seed + k))
+            yield family, _with_direction(replace(found, constants=_constants(found, rng)), named, seed + k)
+
+
+def _by_entries(claim: Identity | Bound) -> bool:
+    """Whether the claim has free indices, index sums or matrices built from entries."""
+    nodes = (node for side in claim.formulas() for node in side.walk())
+    return any(side.free for side in claim.formulas()) or any(node.op in ("sum", "stack") for node in nodes)
+
+
+def _constants(problem: Problem, rng: np.random.Generator) -> dict[str, Fraction]:
+    """The problem's constants, with the unstated exponent c of poly(n) = n^c drawn from 1/2..2."""
+    return {**problem.constants, "c": Fraction(int(rng.integers(1, 5)), 2)}
+
+
+def _short_head() -> str:
+    return next(head for head in real_heads() if head.startswith("n16."))
+
+
+def _sizes(claim: Identity | Bound) -> set[str]:
+    if isinstance(claim, Identity):
+        return set(extent(contracted(claim)).sizes)
+    return {s.name for e in (claim.left, claim.right) for s in e.free_symbols if s.is_integer}
+
+
+def _with_direction(problem: Problem, named: list[Formula], seed: int) -> Problem:
+    node = next((s for s in named if s.data[0] == DIRECTION), None)
+    if node is None:
+        return problem
+    sizes = ",".join(f"{k}={v}" for k, v in sorted(problem.sizes.items()))
+    moved = draw([node], f"uniform;{sizes};bound=1;seed={seed}")
+    return replace(problem, values={**problem.values, **moved.values})
+
+
+# -- identities ------------------------------------------------------------------------------------------------------
+def residual(claim: Identity, problem: Problem, environment: Environment, bits: int) -> tuple[Answer, float]:
+    """Whether left = right at a point, and an upper bound on |left - right| relative to the sides."""
+    with precision(bits):
+        evaluate = Interpreter(Balls(problem))
+        left, right = evaluate(claim.left, environment), evaluate(claim.right, environment)
+        scale, largest = arb(0), arb(0)
+        for a, b in zip(left.ravel(), right.ravel(), strict=True):
+            gap = a - b
+            if not gap.is_finite():
+                return Answer.UNKNOWN, float("inf")
+            if not gap.contains(0):
+                return Answer.NO, 1.0
+            scale, largest = scale.max(abs(a).max(abs(b))), largest.max(abs(gap))
+        size, error = arb(scale.abs_upper()), arb(largest.abs_upper())
+        if error <= AGREES * size or error == 0:
+            return Answer.YES, float(error / size) if size > 0 else 0.0
+        return Answer.UNKNOWN, float("inf")
+
+
+def decide_identity(claim: Identity, problem: Problem, environment: Environment) -> tuple[Answer, float]:
+    """`residual` at rising precision."""
+    answer, error = Answer.UNKNOWN, float("inf")
+    for doubling in range(DOUBLINGS + 1):
+        answer, error = residual(claim, problem, environment, DEFAULT_BITS << doubling)
+        if answer is not Answer.UNKNOWN:
+            break
+    return answer, error
+
+
+def _try_identity(claim: Identity, count: int, seed: int) -> Tally:
+    scalar = contracted(claim)
+    flat = pointwise(scalar)
+    tally = Tally()
+    for family, problem in instances(scalar, count, seed):
+        for environment in _some_values(scalar, problem, seed):
+            answer, error = decide_identity(flat, problem, environment)
+            if answer is Answer.NO:
+                tally.violation = problem
+                return tally
+            if answer is Answer.UNKNOWN:
+                tally.undecided += 1
+                continue
+            tally.decided += 1
+            tally.families = sorted({*tally.families, family})
+            if error == 0:
+                tally.trivial += 1
+            if error > tally.worst:
+                tally.worst, tally.instance = error, problem.text
+    return tally
+
+
+def _some_values(claim: Identity, problem: Problem, seed: int, most: int = 4) -> list[Environment]:
+    """All index values if they are few, else some of them."""
+    found = list(itertools.islice(all_values(claim, problem.sizes), 5000))
+    if len(found) <= most:
+        return found
+    rng = np.random.default_rng([seed, len(found)])
+    return [found[k] for k in sorted(rng.choice(len(found), most, replace=False))]
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+def decide_bound(claim: Bound, problem: Problem) -> tuple[Answer, float]:
+    """Whether left <= right on a problem, and left / right."""
+    answer, ratio = Answer.UNKNOWN, 0.0
+    for doubling in range(DOUBLINGS + 1):
+        with precision(DEFAULT_BITS << doubling):
+            value = Evaluator(Interpreter(Balls(problem)))
+            left, right = value(claim.left), value(claim.right)
+            answer = at_most(left, right)
+            ratio = float((left / right).mid()) if right > 0 else 0.0
+        if answer is not Answer.UNKNOWN:
+            return answer, ratio
+    return _exactly(claim, problem), ratio
+
+
+def _exactly(claim: Bound, problem: Problem) -> Answer:
+    """The comparison in exact arithmetic, where the numbers admit it: it decides equality."""
+    try:
+        value = Evaluator(_ExactNorms(Rationals(problem)))
+        left, right = value(claim.left), value(claim.right)
+    except (NotExact, ZeroDivisionError):
+        return Answer.UNKNOWN
+    return Answer.YES if left.is_exact() and right.is_exact() and left == right else at_most(left, right)
+
+
+class _ExactNorms(Interpreter):
+    """Norms of exact values as balls; exact where the value is a dyadic rational."""
+
+    def __call__(self, formula: Formula, environment: Environment | None = None) -> Any:
+        values = super().__call__(formula, environment)
+        return Balls.each(as_ball, values)
+
+
+def satisfies(claim: Bound, problem: Problem) -> bool:
+    """Whether the problem surely meets the claim's given relations."""
+    with precision(DEFAULT_BITS):
+        value = Evaluator(Interpreter(Balls(problem)))
+        return all(at_most(value(g.lts), value(g.gts)) is Answer.YES for g in claim.given)
+
+
+def _try_bound(claim: Bound, count: int, seed: int) -> Tally:
+    tally = Tally()
+    for family, problem in instances(claim, count, seed):
+        if not satisfies(claim, problem):
+            tally.outside += 1
+            continue
+        answer, ratio = decide_bound(claim, problem)
+        if answer is Answer.NO:
+            tally.violation = problem
+            return tally
+        if answer is Answer.UNKNOWN:
+            tally.undecided += 1
+            continue
+        tally.decided += 1
+        tally.families = sorted({*tally.families, family})
+        if ratio > tally.worst:
+            tally.worst, tally.instance = ratio, problem.text
+    return tally
+
+
+def examine(task: Task) -> Evidence | None:
+    """``enclosed`` on the drawn instances; None if one violates the claim (`engines.witness` takes over) or none is decided."""
+    claim, count = task.claim, task.profile.balls
+    attempt = _try_identity if isinstance(claim, Identity) else _try_bound
+    tally = attempt(claim, count, task.seed)  # type: ignore[arg-type]
+    if tally.violation is not None or not tally.decided:
+        return None
+    detail = tally.detail()
+    if isinstance(claim, Bound):
+        detail["tightness"] = {"best": tally.worst, "instance": tally.instance}
+    else:
+        detail["residual"] = tally.worst
+    return task.found(
+        ENGINE, "enclosed", "ball", ("python-flint",), tried=tally.decided, seed=task.seed, detail=detail
+    )

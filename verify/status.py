@@ -1,0 +1,189 @@
+"""Status: verdicts computed from the ledger and the dependency graph; never stored, never typed.
+
+For each claim the strongest fresh evidence counts, a refutation above all. A part of a statement fails only if every reading of it
+does; a statement shows the worst of its parts. The printed argument of a statement is a gap if it relies on the truth of a
+refuted one (using a formula that a refuted lemma introduces is not relying on its truth).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from almostlinear.theorems.registry import Registry
+from almostlinear.theorems.statement import Statement
+
+from .code_hash import code_hash
+from .evidence import REFUTED, STRENGTHS, Evidence, rank
+from .ledger import Ledger
+
+OPEN, GAP = "open", "gap"
+WORST_FIRST = (REFUTED, GAP, OPEN, *STRENGTHS)
+"""Verdicts from worst to best."""
+NOTHING_CLAIMED = "definition"
+
+
+@dataclass(frozen=True)
+class ClaimStatus:
+    """The verdict of one claim: a part of a statement in one reading."""
+
+    part: str
+    reading: str
+    verdict: str
+    argument: str
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def basis(self) -> tuple[str, ...]:
+        """What the verdict rests on: the bases of the evidence of that strength."""
+        return tuple(dict.fromkeys(e.basis for e in self.evidence if e.strength == self.verdict))
+
+
+@dataclass(frozen=True)
+class StatementStatus:
+    """The verdict of a statement, its claims, the records behind them and whether any went stale."""
+
+    statement: Statement
+    uses: tuple[str, ...]
+    verdict: str
+    stale: bool
+    claims: tuple[ClaimStatus, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    gap: tuple[str, ...] = ()
+    tightness: dict[str, Any] | None = None
+    files: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def witness(self) -> dict[str, Any] | None:
+        """The witness of the first refuted claim of a refuted part."""
+        failed = {c.part for c in self.claims} - {c.part for c in self.claims if c.verdict != REFUTED}
+        for claim in self.claims:
+            for record in claim.evidence:
+                if claim.part in failed and record.strength == REFUTED and record.witness is not None:
+                    return {**record.witness, "file": self.files.get((claim.part, claim.reading))}
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The statement's object in `almostlinear status --json`."""
+        made = self.statement
+        return {
+            "id": made.id,
+            "title": made.title,
+            "kind": made.kind,
+            "origin": made.origin,
+            "repairs": made.repairs,
+            "uses": list(self.uses),
+            "source": made.source,
+            "verdict": self.verdict,
+            "stale": self.stale,
+            "basis": list(dict.fromkeys(b for c in self.claims for b in c.basis)),
+            "tightness": self.tightness,
+            "gap": list(self.gap),
+            "claims": [
+                {"part": c.part, "reading": c.reading, "verdict": c.verdict, "argument": c.argument} for c in self.claims
+            ],
+            "witness": self.witness,
+            "evidence": [e.to_json() for e in self.evidence],
+        }
+
+
+def is_fresh(record: Evidence, hashes: dict[str, str]) -> bool:
+    """Whether a record speaks of the statement, and comes from the code, as they are now."""
+    return record.hash == hashes.get(record.statement) and record.code == code_hash(module_of(record.engine))
+
+
+def module_of(engine: str) -> str:
+    """The module of an engine."""
+    return f"almostlinear.verify.engines.{engine.replace('-', '_')}"
+
+
+def statuses(registry: Registry, ledger: Ledger) -> list[StatementStatus]:
+    """The verdict of every statement, in the order of definition."""
+    hashes = registry.hashes()
+    records: dict[str, list[Evidence]] = {}
+    for record in ledger:
+        records.setdefault(record.statement, []).append(record)
+    verdicts: dict[str, StatementStatus] = {}
+
+    def judge(name: str) -> StatementStatus:
+        if name not in verdicts:
+            below = {used: judge(used) for used in registry.uses(name) if used in registry}
+            verdicts[name] = _judge(registry[name], registry.uses(name), records.get(name, []), hashes, below)
+        return verdicts[name]
+
+    return [judge(made.id) for made in registry]
+
+
+def _judge(
+    made: Statement,
+    uses: tuple[str, ...],
+    records: list[Evidence],
+    hashes: dict[str, str],
+    below: dict[str, StatementStatus],
+) -> StatementStatus:
+    fresh = [r for r in records if is_fresh(r, hashes)]
+    by_formula = made.sources()
+    unsound = [used for used, status in below.items() if status.verdict in (REFUTED, GAP) and used not in by_formula]
+    claims = tuple(_judge_claim(c.part, c.reading, fresh, below, bool(unsound)) for c in made.claims)
+    stale = _is_stale(made, records, fresh)
+    verdict = _worst(_part_verdicts(claims)) if claims else ("stated" if fresh else OPEN)
+    return StatementStatus(
+        made,
+        uses,
+        verdict,
+        stale,
+        claims,
+        tuple(fresh),
+        tuple(f"the printed argument relies on {used}, which is {below[used].verdict}" for used in unsound),
+        _tightness(fresh),
+    )
+
+
+def _judge_claim(
+    part: str, reading: str, fresh: list[Evidence], below: dict[str, StatementStatus], unsound: bool
+) -> ClaimStatus:
+    own = tuple(r for r in fresh if (r.part, r.reading) == (part, reading))
+    if any(r.strength == REFUTED for r in own):
+        verdict = REFUTED
+    else:
+        reached = [_capped(r, below) for r in own]
+        verdict = max(reached, key=WORST_FIRST.index) if reached else OPEN
+    return ClaimStatus(part, reading, verdict, GAP if unsound else "ok", own)
+
+
+def _capped(record: Evidence, below: dict[str, StatementStatus]) -> str:
+    """A record is worth no more than what it relies on."""
+    verdicts = [record.strength]
+    for used in record.relies_on:
+        known = below.get(used)
+        if known is None or known.verdict in (OPEN, REFUTED, GAP):
+            return OPEN
+        if known.claims:
+            verdicts.append(known.verdict)
+    return min(verdicts, key=rank)
+
+
+def _part_verdicts(claims: Iterable[ClaimStatus]) -> list[str]:
+    """The best reading of each part."""
+    parts: dict[str, list[str]] = {}
+    for claim in claims:
+        parts.setdefault(claim.part, []).append(claim.verdict)
+    return [max(readings, key=WORST_FIRST.index) for readings in parts.values()]
+
+
+def _worst(verdicts: list[str]) -> str:
+    return min(verdicts, key=WORST_FIRST.index)
+
+
+def _is_stale(made: Statement, records: list[Evidence], fresh: list[Evidence]) -> bool:
+    """There is evidence, and for some claim (or the definition itself) none of it is fresh."""
+    claims = [(c.part, c.reading) for c in made.claims] or [(NOTHING_CLAIMED, "")]
+    covered = {(r.part, r.reading) for r in fresh}
+    return bool(records) and any(c not in covered for c in claims)
+
+
+def _tightness(fresh: list[Evidence]) -> dict[str, Any] | None:
+    """The largest observed / bound among the records, with its instance."""
+    found = [r.detail["tightness"] for r in fresh if r.detail.get("tightness")]
+    return max(found, key=lambda t: t["best"]) if found else None
