@@ -1,7 +1,7 @@
 """Formulas and claims as text: LaTeX for papers and notebooks, one Unicode line for the terminal.
 
-    latex(f.row(i0))    f_{i_0,*}                                 plain(f.row(i0))    f(i0,·)
-    latex(f, 1)         f := \\mathrm{diag}(\\alpha)^{-1} u         plain(f, 1)         f := diag(α)⁻¹ u
+    latex(f.row(i0))    f_{i_0,*}                               plain(f.row(i0))    f(i0,·)
+    latex(f, 1)         f := \\mathrm{diag}(\\alpha)^{-1} u       plain(f, 1)         f := diag(α)⁻¹ u
 
 Both are written from the tree of `layout`. A named formula is shown by name, with ``expand`` its body too.
 """
@@ -113,8 +113,9 @@ def _latex(node: Node) -> str:
 # -- one Unicode line --------------------------------------------------------------------------------------
 _PLAIN_OP = {
     "neg": "-", "star": "·", "juxt": " ", "tight": "", "times": "·", "dot": "·", ",": ",", ", ": ", ",
-    "!": "!", "∂": "∂", "×": "x",
+    "!": "!", "∂": "∂", "×": "×",
 }  # fmt: skip
+_SINGLE = ("id", "up", "num", "bold", "sub", "fence")
 _RAISED = {"T": "ᵀ", "-1": "⁻¹", "2": "²", "3": "³", "′": "′", "″": "″", "‴": "‴"}
 
 
@@ -140,7 +141,7 @@ def _plain_frac(over: Node, under: Node) -> str:
 
 def _plain_sup(base: Node, above: Node) -> str:
     text = _plain(above)
-    return _plain(base) + (_RAISED.get(text) or (f"^({text})" if _loose(text, " ·/+-") else f"^{text}"))
+    return _plain(base) + (_RAISED.get(text) or (f"^{text}" if above[0] in _SINGLE else f"^({text})"))
 
 
 def _plain_at(base: Node, *indices: Node) -> str:
@@ -151,7 +152,7 @@ def _plain_at(base: Node, *indices: Node) -> str:
 
 def _plain_sub(base: Node, below: Node) -> str:
     text = _plain(below)
-    return f"{_plain(base)}_{f'({text})' if _loose(text, ' ·/+-x') and below[0] == 'row' else text}"
+    return f"{_plain(base)}_{text if below[0] in _SINGLE else f'({text})'}"
 
 
 def _plain_sum(under: Node) -> str:

@@ -115,7 +115,7 @@ def _scaled(body: Formula, factor: sympy.Expr) -> Shown:
     over, under = sympy.fraction(factor)
     if over == 1:
         return SCALE, ("frac", _show(body)[1], _expression(under)[1])
-    return SCALE, _joined("juxt", [_fit(_expression(factor), MUL), _inside(body, MUL)])
+    return SCALE, _joined("juxt", [_fit(_expression(factor), SCALE), _inside(body, MUL)])
 
 
 def _inner(a: Formula) -> tuple[Formula, Formula] | None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .formula import Formula, ShapeError
@@ -165,6 +167,61 @@ def _register(
         value = fields.get(name, ())
         fields[name] = (value,) if isinstance(value, str) else tuple(value)
     return registry.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))
+
+
+class PluginError(RuntimeError):
+    """A plugin that cannot be loaded; the message names the file, the cause and what to do."""
+
+
+def load_plugin(source: str) -> list[Statement]:
+    """Import a file of own statements, or a module by its dotted name; returns what it defines.
+
+    Raises:
+        PluginError: if it is not found, fails to import or defines no statement; then nothing of it is registered.
+    """
+    before = dict(registry._statements)
+    try:
+        _import_plugin(source)
+    except PluginError:
+        raise
+    except Exception as error:
+        registry._statements = before
+        raise PluginError(f"{source}: {_place(error, source)}{type(error).__name__}: {error}") from error
+    made = [s for name, s in registry._statements.items() if name not in before]
+    if not made:
+        raise PluginError(f"{source}: defines no statement; decorate a function with @statement(id, title)")
+    unknown = {s.id: [u for u in registry.uses(s.id) if u not in registry] for s in made}
+    for name, missing in unknown.items():
+        if missing:
+            registry._statements = before
+            raise PluginError(f"{source}: {name} uses {missing[0]!r}, which no statement has; see `almostlinear list`")
+    return made
+
+
+def _import_plugin(source: str) -> None:
+    path = Path(source)
+    if not path.suffix == ".py":
+        if importlib.util.find_spec(source) is None:
+            raise PluginError(f"{source}: no such file or module; give a .py file or the name of an installed module")
+        importlib.import_module(source)
+        return
+    if not path.is_file():
+        raise PluginError(f"{source}: no such file")
+    name = f"almostlinear_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def _place(error: Exception, source: str) -> str:
+    """``line 12: `` where the error's traceback passes through the plugin."""
+    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).name == Path(source).name:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {line}: " if line else ""
 
 
 def load() -> Registry:

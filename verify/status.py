@@ -7,8 +7,11 @@ refuted one (using a formula that a refuted lemma introduces is not relying on i
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from almostlinear.theorems.registry import Registry
@@ -52,7 +55,7 @@ class StatementStatus:
     evidence: tuple[Evidence, ...] = ()
     gap: tuple[str, ...] = ()
     tightness: dict[str, Any] | None = None
-    files: dict[tuple[str, str], str] = field(default_factory=dict)
+    files: dict[tuple[str, str], str | None] = field(default_factory=dict)
 
     @property
     def witness(self) -> dict[str, Any] | None:
@@ -98,6 +101,14 @@ def module_of(engine: str) -> str:
     return f"almostlinear.verify.engines.{engine.replace('-', '_')}"
 
 
+def witness_path(ledger: Ledger, statement: str, part: str, reading: str) -> Path | None:
+    """Where the witness of a claim is kept: beside the ledger; None for a ledger in memory."""
+    if ledger.path is None:
+        return None
+    label = hashlib.sha256(f"{part}|{reading}".encode()).hexdigest()[:6]
+    return ledger.path.parent / "witnesses" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', statement)}-{label}.json"
+
+
 def statuses(registry: Registry, ledger: Ledger) -> list[StatementStatus]:
     """The verdict of every statement, in the order of definition."""
     hashes = registry.hashes()
@@ -109,10 +120,16 @@ def statuses(registry: Registry, ledger: Ledger) -> list[StatementStatus]:
     def judge(name: str) -> StatementStatus:
         if name not in verdicts:
             below = {used: judge(used) for used in registry.uses(name) if used in registry}
-            verdicts[name] = _judge(registry[name], registry.uses(name), records.get(name, []), hashes, below)
+            files = {(c.part, c.reading): _existing(witness_path(ledger, name, c.part, c.reading)) for c in registry[name].claims}
+            made = _judge(registry[name], registry.uses(name), records.get(name, []), hashes, below)
+            verdicts[name] = replace(made, files=files)
         return verdicts[name]
 
     return [judge(made.id) for made in registry]
+
+
+def _existing(path: Path | None) -> str | None:
+    return str(path) if path is not None and path.is_file() else None
 
 
 def _judge(

@@ -1,0 +1,138 @@
+"""What the command line prints: tables and statements by rich, messages and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from almostlinear.reports.verdicts import VERDICTS
+from almostlinear.theorems.display import claim_latex, claim_plain, latex, plain
+from almostlinear.theorems.statement import Statement
+
+out = Console(highlight=False, soft_wrap=False)
+err = Console(stderr=True, highlight=False)
+COLOURS = {
+    "proved": "green", "proved-at-size": "green", "enclosed": "cyan", "searched": "blue", "sampled": "blue",
+    "stated": "dim", "open": "yellow", "gap": "magenta", "refuted": "red",
+}  # fmt: skip
+
+
+def verdict_text(verdict: str, stale: bool = False) -> Text:
+    """Icon and word, coloured, with "stale" behind it where the evidence is of another version."""
+    shown = Text(f"{VERDICTS[verdict].icon} {verdict}", style=COLOURS.get(verdict, ""))
+    return shown.append(" (stale)", style="yellow") if stale else shown
+
+
+def progress(description: str) -> Progress:
+    """A progress bar on stderr; it shows nothing where stderr is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def show_list(statements: list[Statement]) -> None:
+    """Statements, one a line."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "kind", "origin", "title"):
+        table.add_column(name, overflow="fold" if name == "title" else "ellipsis", no_wrap=name != "title")
+    for made in statements:
+        table.add_row(made.id, made.kind, made.origin, Text(made.title))
+    out.print(table)
+
+
+def show_status(rows: list[dict[str, Any]]) -> None:
+    """The verdict table and its counts."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("on the basis of")
+    table.add_column("title", overflow="fold")
+    for row in rows:
+        name = Text(row["id"], style="" if row["origin"] == "published" else "italic")
+        note = f" [dim](repairs {row['repairs']})[/dim]" if row["repairs"] else ""
+        title = Text.from_markup(note) if note else Text()
+        table.add_row(
+            name, verdict_text(row["verdict"], row["stale"]), ", ".join(row["basis"]), Text(row["title"]) + title
+        )
+    out.print(table)
+    counts = Counter(row["verdict"] for row in rows)
+    out.print(Text(" · ").join(Text(f"{counts[v]} ") + verdict_text(v) for v in VERDICTS if counts[v]))
+
+
+def show_refuted(rows: list[dict[str, Any]]) -> None:
+    """Each refuted statement with its witness in a few lines."""
+    for row in rows:
+        witness = row["witness"]
+        if witness is None:
+            continue
+        out.print(verdict_text(row["verdict"]) + Text(f" {row['id']} {row['title']}", style="bold"))
+        out.print(Text(f"  {witness_text(witness)}"))
+        if witness.get("file"):
+            out.print(Text(f"  almostlinear replay {witness['file']}", style="dim"), soft_wrap=True)
+
+
+def witness_text(witness: dict[str, Any]) -> str:
+    """A witness on one line: matrices, index values, both sides."""
+    parts = []
+    for name, rows in witness["inputs"].items():
+        matrix = "(" + ", ".join("(" + ", ".join(row) + ")" for row in rows) + ")"
+        unit = {"ln2": " ln 2"}.get(witness.get("units", {}).get(name), "")
+        parts.append(f"{name} = {matrix}{unit}")
+    index = [f"{name} = {value}" for name, value in witness.get("index", {}).items()]
+    where = f"; at {', '.join(index)}" if index else ""
+    entry = tuple(witness.get("entry", ()))
+    place = f" entry {entry}" if entry not in ((), (1, 1)) else ""
+    return f"{'; '.join(parts)}{where}:{place} claimed {witness['claimed']}, true {witness['actual']}"
+
+
+def show_statement(made: Statement, row: dict[str, Any], used_by: tuple[str, ...], as_latex: bool) -> None:
+    """One statement in full."""
+    out.print(Text(f"{made.id}  {made.title}", style="bold"))
+    out.print(Text(f"{made.source} · {made.kind} · {made.origin}", style="dim"))
+    out.print(verdict_text(row["verdict"], row["stale"]))
+    for formula in made.shows:
+        out.print(Text(f"  {latex(formula, 1) if as_latex else plain(formula, 1)}"), soft_wrap=True)
+    for claim, found in zip(made.claims, row["claims"], strict=True):
+        head = Text(f"part {claim.part} · {claim.reading} · ") + verdict_text(found["verdict"])
+        if found["argument"] != "ok":
+            head.append(" · the printed argument has a gap", style="magenta")
+        out.print(head)
+        out.print(Text(f"  {claim_latex(claim) if as_latex else claim_plain(claim)}"), soft_wrap=True)
+    for label, values in (
+        ("hypotheses", made.hypotheses),
+        ("notes", made.notes),
+        ("gap", row["gap"]),
+        ("uses", row["uses"] and [", ".join(row["uses"])]),
+        ("used by", used_by and [", ".join(used_by)]),
+    ):
+        for value in values:
+            out.print(Text(f"{label}: ", style="dim") + Text(value))
+    if row["witness"]:
+        out.print(Text("witness: ", style="dim") + Text(witness_text(row["witness"])))
+    show_evidence(row["evidence"])
+
+
+def show_evidence(records: list[dict[str, Any]]) -> None:
+    """Evidence records as a table."""
+    if not records:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("part", "engine", "strength", "basis", "tried", "detail"):
+        table.add_column(name, overflow="fold")
+    for record in records:
+        detail = {k: v for k, v in record["detail"].items() if k not in ("families", "rules")}
+        text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in detail.items())
+        table.add_row(*(Text(str(record[k])) for k in ("part", "engine", "strength", "basis", "tried")), Text(text))
+    out.print(table)

@@ -1,0 +1,30 @@
+"""`pytest verify/`: one campaign for the session, then one test a statement; options as for `almostlinear check`."""
+
+from pathlib import Path
+
+import pytest
+from almostlinear.theorems import load
+from almostlinear.verify.campaign import run
+from almostlinear.verify.ledger import Ledger
+from almostlinear.verify.replay import write_witnesses
+from almostlinear.verify.status import statuses
+from almostlinear.verify.task import PROFILES
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("almostlinear")
+    group.addoption("--profile", default="quick", choices=list(PROFILES), help="how much to try")
+    group.addoption("--seed", default=0, type=int, help="of everything that is drawn")
+    group.addoption("--device", default="cpu", choices=["cpu", "cuda"], help="for checks of the implementation")
+    group.addoption("--ledger", default=".almostlinear/ledger.sqlite", help="the ledger of evidence")
+
+
+@pytest.fixture(scope="session")
+def verdicts(request):
+    """The status of every statement after a campaign; claims examined before are not examined again."""
+    registry = load()
+    options = request.config.option
+    with Ledger(Path(options.ledger)) as ledger:
+        run(registry, ledger, registry, profile=PROFILES[options.profile], seed=options.seed)
+        write_witnesses(ledger, statuses(registry, ledger))
+        return {s.statement.id: s for s in statuses(registry, ledger)}

@@ -1,0 +1,97 @@
+"""Witness files: written when a claim is refuted, read again and re-evaluated exactly.
+
+A file is a few lines of JSON: the statement, sizes, small matrices of integers or fractions (times ln 2 where a unit says so), the
+index values, and both sides at the entry where they differ.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from almostlinear.theorems.registry import Registry
+from almostlinear.theorems.statement import Bound, Identity, Statement
+
+from .engines.witness import Violation, violation
+from .evidence import REFUTED
+from .ledger import Ledger
+from .problems import BadProblem, from_json
+from .status import StatementStatus, witness_path
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The outcome of a replay; ``found`` is None if the claim holds on the witness's problem."""
+
+    statement: Statement
+    claim: Identity | Bound
+    found: Violation | None
+    agrees: bool
+
+
+def write_witnesses(ledger: Ledger, statuses: list[StatementStatus]) -> list[Path]:
+    """Write the witness of every refuted claim beside the ledger; returns the files."""
+    written = []
+    for status in statuses:
+        for claim in status.claims:
+            record = next((e for e in claim.evidence if e.strength == REFUTED), None)
+            path = witness_path(ledger, status.statement.id, claim.part, claim.reading)
+            if record is not None and path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(_pretty(record.witness), encoding="utf-8")
+                written.append(path)
+    return written
+
+
+def _pretty(witness: dict[str, Any] | None) -> str:
+    """JSON with one matrix row a line."""
+    lines = []
+    for key, value in (witness or {}).items():
+        if key == "inputs":
+            inside = ",\n".join(f"    {json.dumps(name)}: {json.dumps(rows)}" for name, rows in value.items())
+            lines.append(f'  "inputs": {{\n{inside}\n  }}')
+        else:
+            lines.append(f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The JSON object of a witness file.
+
+    Raises:
+        BadProblem: if it cannot be read or is not a JSON object.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadProblem(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise BadProblem(f"{path}: not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise BadProblem(f"{path}: expected a JSON object, got {type(data).__name__}")
+    missing = [key for key in ("statement", "part", "reading", "inputs") if key not in data]
+    if missing:
+        raise BadProblem(f"{path}: lacks {', '.join(missing)}; a witness is what `almostlinear check` writes")
+    return data
+
+
+def replay(data: dict[str, Any], registry: Registry, where: str = "witness") -> Replay:
+    """Evaluate the claim on the witness's problem, exactly where the numbers admit it.
+
+    Raises:
+        BadProblem: if the witness does not fit the statement.
+        KeyError: if the statement is unknown.
+    """
+    made = registry[str(data["statement"])]
+    claims = [c for c in made.claims if (c.part, c.reading) == (data["part"], data["reading"])]
+    if not claims:
+        known = "; ".join(f"part {c.part!r}, reading {c.reading!r}" for c in made.claims)
+        raise BadProblem(f"{where}: {made.id} has no part {data['part']!r} in that reading; it has {known}")
+    try:
+        found = violation(claims[0], from_json(data, where))
+    except KeyError as error:
+        raise BadProblem(f"{where}: {error.args[0]}") from None
+    agrees = found is not None and (found.claimed, found.actual) == (data.get("claimed"), data.get("actual"))
+    return Replay(made, claims[0], found, agrees)
