@@ -147,7 +147,9 @@ def check(
     budget: Annotated[float | None, typer.Option(help="Seconds after which nothing new is begun.", min=0.0)] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda, for checks of the implementation.")] = "cpu",
     plugin: PluginOption = None,
-    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Make these verdicts the expected ones.")] = False,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Make these verdicts the expected ones.")
+    ] = False,
     ledger: LedgerOption = DEFAULT_LEDGER,
     as_json: JsonOption = False,
 ) -> None:
@@ -187,7 +189,9 @@ def check(
         raise typer.Exit(STOPPED)
 
 
-def _run(registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None, device: str) -> Any:
+def _run(
+    registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None, device: str
+) -> Any:
     from almostlinear import terminal
     from almostlinear.verify.campaign import run
     from almostlinear.verify.task import PROFILES, versions
@@ -238,7 +242,9 @@ def _suggest(row: dict[str, Any]) -> None:
     for record in row["evidence"]:
         if record["engine"] == "repair":
             proved = "proved" if record["detail"]["suggestion proved"] else "not proved"
-            terminal.out.print(f"  true form of {row['id']} ({proved}): right side {record['detail']['suggested']}", markup=False)
+            terminal.out.print(
+                f"  true form of {row['id']} ({proved}): right side {record['detail']['suggested']}", markup=False
+            )
 
 
 @app.command(epilog="Example: almostlinear status --json")
@@ -273,7 +279,9 @@ def impact(
 
 @app.command(epilog="Example: almostlinear replay .almostlinear/witnesses/G.3-1a2b3c.json")
 def replay(
-    witness: Annotated[Path, typer.Argument(metavar="WITNESS.json")], plugin: PluginOption = None, as_json: JsonOption = False
+    witness: Annotated[Path, typer.Argument(metavar="WITNESS.json")],
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Re-evaluate a witness exactly and say whether it still refutes."""
     from almostlinear.verify import replay as replays
@@ -284,7 +292,9 @@ def replay(
         found = replays.replay(replays.read(witness), registry, str(witness))
     except (BadProblem, KeyError) as error:
         _bad(str(error.args[0]))
-    data = None if found.found is None else found.found.to_json(found.statement.id, found.claim.part, found.claim.reading)
+    data = (
+        None if found.found is None else found.found.to_json(found.statement.id, found.claim.part, found.claim.reading)
+    )
     if as_json:
         _emit({"refutes": data is not None, "as recorded": found.agrees, "witness": data})
     else:
@@ -319,7 +329,14 @@ def report(
     registry = _registry(plugin)
     with _open(ledger, must_exist=True) as opened:
         rows = [s.to_json() for s in _statuses(registry, opened)]
-        run = opened.last_run() or {"date": "", "seed": None, "profile": "", "versions": {}, "seconds": 0, "instances": 0}
+        run = opened.last_run() or {
+            "date": "",
+            "seed": None,
+            "profile": "",
+            "versions": {},
+            "seconds": 0,
+            "instances": 0,
+        }
     try:
         page = build(rows, registry, out, run)
     except OSError as error:

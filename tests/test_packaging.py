@@ -94,7 +94,5 @@ with data.open("rb") as file:
     assert len(numpy.load(file)["heads"]) == 8
 """
     environment = os.environ | {"PYTHONPATH": str(wheel), "PYTHONDONTWRITEBYTECODE": "1"}
-    run = subprocess.run(
-        [sys.executable, "-c", script], cwd=wheel, env=environment, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-c", script], cwd=wheel, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

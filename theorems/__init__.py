@@ -9,7 +9,7 @@ if __name__ != "almostlinear.theorems":
     )
 
 from .formula import *  # noqa: F403
-from .norms import maxnorm, upper_bound
+from .norms import colnorm, l1norm, maxnorm, rownorm, top, upper_bound
 from .registry import definition, load, published, registry, repair, statement
 from .sizes import Index, Pair, d, features, n, size, tokens
 from .statement import Bound, Condition, Identity, Statement, StatementError

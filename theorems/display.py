@@ -101,6 +101,7 @@ _LATEX: dict[str, Callable[..., str]] = {
     "at": lambda base, *indices: f"{_latex_base(base)}_{{{','.join(map(_latex, indices))}}}",
     "sup": lambda base, above: f"{_latex(base)}^{_braced(_latex(above))}",
     "frac": lambda over, under: rf"\frac{{{_latex(over)}}}{{{_latex(under)}}}",
+    "tilde": lambda body: rf"\tilde{{{_latex(body)}}}",
     "sqrt": lambda body: rf"\sqrt{{{_latex(body)}}}",
     "fence": _latex_fence,
 }
@@ -174,6 +175,7 @@ _PLAIN: dict[str, Callable[..., Any]] = {
     "at": _plain_at,
     "sup": _plain_sup,
     "frac": _plain_frac,
+    "tilde": lambda body: f"{_plain(body)}~",
     "sqrt": lambda body: f"sqrt({_plain(body)})",
     "fence": lambda left, body, right: f"{left}{_plain(body)}{right}",
 }

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import sympy
 
 from .sizes import AnyIndex, Index, Pair
 
 __all__ = [
-    "Formula", "ShapeError", "block", "causal_rows", "define", "diag", "entries", "exp", "eye", "func", "grad",
-    "inner", "jvp", "kron", "loss", "ones", "recip", "rowkron", "rows", "scalar", "symbol", "total", "unit",
+    "Formula", "ShapeError", "absolute", "block", "causal_rows", "define", "diag", "entries", "exp", "eye", "func", "grad",
+    "inner", "jvp", "kron", "loss", "ones", "recip", "rowkron", "rows", "scalar", "symbol", "taylor", "total", "unit",
 ]  # fmt: skip
 
 
@@ -227,7 +228,8 @@ def rebuilt(node: Formula, args: tuple[Formula, ...]) -> Formula:
 
 # -- leaves --------------------------------------------------------------------------------------------------------
 def symbol(name: str, rows: Any, columns: Any = 1, *, domain: str = "real") -> Formula:
-    """A named matrix. ``domain`` is "real", "positive", "mask" (entries 0 or 1, ones on the diagonal) or "onehot"."""
+    """A named matrix. ``domain`` is "real", "positive", "unit" (entries in [-1, 1]), "mask" (entries 0 or 1, ones on the
+    diagonal) or "onehot" (rows are unit vectors)."""
     return Formula("symbol", (), (name, domain), (rows, columns))
 
 
@@ -270,6 +272,16 @@ def recip(a: Formula) -> Formula:
 def func(name: str, a: Formula, order: int = 0) -> Formula:
     """An entrywise function phi (any differentiable one), or its derivative of the given order."""
     return Formula("func", (a,), (name, order), a.shape)
+
+
+def taylor(a: Formula, degree: Any) -> Formula:
+    """T_g(a) = sum of a^j / j! for j = 0..degree, entrywise; the degree is a SymPy expression in sizes."""
+    return Formula("taylor", (a,), (sympy.sympify(degree),), a.shape)
+
+
+def absolute(a: Formula) -> Formula:
+    """|a|, entrywise."""
+    return Formula("absolute", (a,), (), a.shape)
 
 
 def diag(v: Formula) -> Formula:
@@ -343,6 +355,8 @@ def grad(scalar_formula: Formula, variable: Formula) -> Formula:
 def jvp(body: Formula, variable: Formula, direction: Formula) -> Formula:
     """The derivative of ``body`` along ``direction`` in ``variable``: same shape as the body."""
     _require(_fits(variable.shape, direction.shape), "direction", variable.shape, direction.shape)
+    if variable.op != "symbol":
+        raise ShapeError(f"jvp: the variable must be a symbol, not {variable.op}")
     return Formula("jvp", (body, variable, direction), (), body.shape)
 
 
@@ -364,6 +378,8 @@ _BUILD: dict[str, Callable[..., Formula]] = {
     "exp": exp,
     "recip": recip,
     "func": lambda a, name, order: func(name, a, order),
+    "taylor": taylor,
+    "absolute": absolute,
     "diag": diag,
     "kron": kron,
     "rowkron": rowkron,

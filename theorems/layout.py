@@ -4,7 +4,7 @@ The letters are the paper's: `*` entrywise product, ⊘ row-wise Kronecker produ
 inner product, [..]_{i,j} the matrix with these entries. A named formula is shown by its name. A layout is a
 tuple that starts with its kind:
 
-    row nodes... | id name | up name | bold text | num text | text words | op key | sum under | quad
+    row nodes... | id name | up name | bold text | num text | text words | op key | sum under | quad | tilde node
     sub base node | at base indices... | sup base node | frac over under | sqrt node | fence open node close
 """
 
@@ -70,6 +70,8 @@ def _name(text: str) -> Shown:
     if derivative := re.fullmatch(r"d(\w+)/d(\w+)", text):
         over, under = (("row", ("up", "d"), _name(part)[1]) for part in derivative.groups())
         return FRACTION, ("frac", over, under)
+    if len(text) > 1 and text.endswith("~"):
+        return ATOM, ("tilde", _name(text[:-1])[1])
     head, _, below = text.partition("_")
     if below and head:
         return SUB, ("sub", _name(head)[1], _name(below.strip("{}"))[1])
@@ -264,6 +266,11 @@ _SHOW = {
     "exp": lambda a: (ATOM, _call("exp", _show(a.args[0])[1])),
     "recip": lambda a: (SCALE, ("frac", ("num", "1"), _show(a.args[0])[1])),
     "func": _func,
+    "taylor": lambda a: (
+        ATOM,
+        ("row", ("sub", ("id", "T"), _expression(a.data[0])[1]), _fence(_show(a.args[0])[1])),
+    ),
+    "absolute": lambda a: (ATOM, _fence(_show(a.args[0])[1], "|", "|")),
     "diag": _diag,
     "sum": _sum,
     "stack": _stack,
@@ -281,7 +288,7 @@ _BRACKETS = {"ceiling": "⌈⌉", "floor": "⌊⌋", "Abs": "||"}
 def _expression(e: Any) -> Shown:
     e = sympy.sympify(e)
     if isinstance(e, Norm):
-        return ATOM, _fence(_show(e.formula)[1], "|", "|")
+        return _norm(e)
     if isinstance(e, sympy.core.relational.Relational):
         sides = _expression(e.lhs)[1], _expression(e.rhs)[1]
         return ADD, ("row", sides[0], ("op", _RELATION[e.rel_op]), sides[1])
@@ -306,10 +313,25 @@ def _expression(e: Any) -> Shown:
         return SUP, ("row", _fit(_expression(e.args[0]), ATOM), ("op", "!"))
     if e.args:
         name, arguments = e.func.__name__, [_expression(x)[1] for x in e.args]
+        if name in ("J", "T"):
+            return ATOM, ("row", ("sub", ("id", name), arguments[1]), _fence(arguments[0]))
         if name in _BRACKETS:
             return ATOM, _fence(arguments[0], *_BRACKETS[name])
         return ATOM, _call({"Max": "max", "Min": "min"}.get(name, name), *arguments)
     return ATOM, ("num", {"oo": "∞"}.get(str(e), str(e)))
+
+
+_NORM_MARK = {"sum": "1", "row": "row", "col": "col"}
+
+
+def _norm(e: Norm) -> Shown:
+    """|A|, with a mark for norms other than the largest entry; max A for the signed one."""
+    inside = _show(e.formula)
+    if e.norm == "top":
+        return SUB, ("row", ("up", "max"), _fence(inside[1]))
+    fenced = _fence(inside[1], "|", "|")
+    mark = _NORM_MARK.get(e.norm)
+    return (ATOM, fenced) if mark is None else (SUB, ("sub", fenced, _name(mark)[1]))
 
 
 def _norms_last(factor: sympy.Expr) -> tuple[bool, bool]:
@@ -323,7 +345,9 @@ def _product(factors: list[sympy.Expr]) -> Node:
     for factor in factors[1:]:
         shown = _expression(factor)
         starts = shown[1][1] if shown[1][0] == "sup" else shown[1]
-        key = "dot" if starts[0] == "num" else "tight" if number and shown[0] >= SUP else "juxt"
+        key = (
+            "dot" if starts[0] == "num" else "tight" if number and shown[0] >= SUP and shown[1][0] != "row" else "juxt"
+        )
         nodes += [("op", key), _fit(shown, MUL)]
         number = False
     return ("row", *nodes)
@@ -337,20 +361,24 @@ def tall(node: Node) -> bool:
 # -- claims ------------------------------------------------------------------------------------------------
 def claim_parts(claim: Claim) -> tuple[Node, Node | None]:
     """The relation that is claimed, and for which indices or under which conditions (None: without)."""
-    if not isinstance(claim, Identity):
-        given = [_expression(g)[1] for g in claim.given]
-        relation = ("row", _expression(claim.left)[1], ("op", "≤"), _expression(claim.right)[1])
-        return relation, ("row", ("text", "if "), _joined(", ", given)) if given else None
     ranges: dict[Any, list[Index]] = {}
-    for letter in claim.free:
+    for letter in sorted({i for f in claim.formulas() for i in f.free}, key=lambda i: i.name):
         ranges.setdefault(letter.size, []).append(letter)
-    relation = ("row", layout(claim.left), ("op", "="), layout(claim.right))
-    if not ranges:
-        return relation, None
-    every = [_range(letters) for letters in ranges.values()]
-    condition: Node = ("row", ("text", "for all "), _joined(", ", every))
-    where = [("row", _index(c.left), ("op", _RELATION[c.relation]), _index(c.right)) for c in claim.where]
-    return relation, ("row", condition, ("text", " with "), _joined(", ", where)) if where else condition
+    pieces: list[Node] = []
+    if ranges:
+        pieces.append(_joined(", ", [_range(letters) for letters in ranges.values()]))
+    if isinstance(claim, Identity):
+        relation: Node = ("row", layout(claim.left), ("op", "="), layout(claim.right))
+        where = [("row", _index(c.left), ("op", _RELATION[c.relation]), _index(c.right)) for c in claim.where]
+        words = ["for all ", " with "]
+    else:
+        relation = ("row", _expression(claim.left)[1], ("op", "≤"), _expression(claim.right)[1])
+        where = [_expression(g)[1] for g in claim.given]
+        words = ["for all ", " if "] if ranges else ["if "]
+    if where:
+        pieces.append(_joined(", ", where))
+    spread = [part for word, piece in zip(words, pieces, strict=False) for part in (("text", word), piece)]
+    return relation, ("row", *spread) if spread else None
 
 
 def claim_layout(claim: Claim) -> Node:

@@ -1,6 +1,7 @@
 """Norms of formulas as SymPy symbols, and upper bounds that follow from a formula's structure.
 
-``maxnorm(A)`` is the positive symbol |A| = max_ij |A_ij|. `upper_bound` derives a bound on |A| that holds for all sizes
+``maxnorm(A)`` is the nonnegative symbol |A| = max_ij |A_ij|; ``l1norm`` sums all |A_ij|, ``rownorm`` and ``colnorm`` take the largest
+sum over a row or column, and ``top`` is the largest entry with its sign. `upper_bound` derives a bound on |A| that holds for all sizes
 by the rules below; each is an elementary inequality:
 
     |A + B| <= |A| + |B|      |c A| <= |c| |A|        |A B| <= (inner size) |A| |B|
@@ -16,15 +17,18 @@ import sympy
 
 from .formula import Formula
 
+NORMS = ("max", "sum", "row", "col", "top")
+
 
 class Norm(sympy.Symbol):
-    """A nonnegative SymPy symbol that stands for a norm of a formula; ``norm`` is "max"."""
+    """A SymPy symbol that stands for a norm of a formula; ``norm`` is one of NORMS."""
 
     norm: str
     formula: Formula
 
     def __new__(cls, kind: str, formula: Formula, label: str):
-        made = super().__new__(cls, label, nonnegative=True)
+        # Not Symbol.__new__: its cache would give two norms of one label the same object.
+        made = sympy.Symbol.__xnew__(cls, label, **({"real": True} if kind == "top" else {"nonnegative": True}))
         made.norm, made.formula = kind, formula
         return made
 
@@ -35,11 +39,35 @@ class Norm(sympy.Symbol):
         return (*super()._hashable_content(), self.norm, self.formula.digest)
 
 
-def maxnorm(a: Formula) -> Norm:
-    """|a|: the largest absolute value of an entry."""
+def _norm(kind: str, a: Formula, label: str) -> Norm:
     from .display import plain
 
-    return Norm("max", a, f"|{plain(a)}|")
+    return Norm(kind, a, label.format(plain(a)))
+
+
+def maxnorm(a: Formula) -> Norm:
+    """|a|: the largest absolute value of an entry."""
+    return _norm("max", a, "|{}|")
+
+
+def l1norm(a: Formula) -> Norm:
+    """|a|_1: the sum of the absolute values of all entries."""
+    return _norm("sum", a, "|{}|_1")
+
+
+def rownorm(a: Formula) -> Norm:
+    """|a|_row: the largest sum of absolute values over a row."""
+    return _norm("row", a, "|{}|_row")
+
+
+def colnorm(a: Formula) -> Norm:
+    """|a|_col: the largest sum of absolute values over a column."""
+    return _norm("col", a, "|{}|_col")
+
+
+def top(a: Formula) -> Norm:
+    """max a: the largest entry, with its sign."""
+    return _norm("top", a, "max {}")
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .statement import Bound, Claim, Identity, Statement, StatementError
 PAPER = (
     "main_text", "c_preliminaries", "d_matrix_view", "e_gradient_t", "f_gradient_w", "g_gradient_wv", "h_multilayer",
 )  # fmt: skip
-REPAIRED = ("one_layer",)
+REPAIRED = ("one_layer", "polynomial", "kernel", "errors_max", "errors_l1", "algorithm")
 
 
 class Registry:

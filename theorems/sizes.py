@@ -82,6 +82,8 @@ def at(extent: sympy.Expr, sizes: dict[str, int]) -> int:
     value = sympy.sympify(extent)
     if value.is_Integer:
         return int(value)
+    if value.is_Symbol and value.name in sizes:
+        return sizes[value.name]
     missing = [symbol.name for symbol in value.free_symbols if symbol.name not in sizes]
     if missing:
         raise KeyError(f"no value for size {', '.join(sorted(missing))}")

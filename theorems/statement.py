@@ -70,7 +70,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class Bound:
-    """``left <= right``: SymPy expressions in sizes, constants and norms of formulas, under ``given`` relations."""
+    """``left <= right``: SymPy expressions in sizes, constants and norms of formulas, under ``given`` relations.
+
+    Free indices of the normed formulas are universally quantified.
+    """
 
     left: sympy.Expr
     right: sympy.Expr
@@ -81,8 +84,21 @@ class Bound:
 
     def norms(self) -> tuple[Norm, ...]:
         """Every norm that stands in the claim, in a fixed order."""
-        found = {x for e in (self.left, self.right, *self.given) for x in e.free_symbols if isinstance(x, Norm)}
+        found = {
+            x
+            for e in (self.left, self.right, *self.given)
+            for x in sympy.sympify(e).free_symbols
+            if isinstance(x, Norm)
+        }
         return tuple(sorted(found, key=lambda x: x.name))
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return tuple(sorted({i for x in self.norms() for i in x.formula.free}, key=lambda i: i.name))
+
+    @property
+    def where(self) -> tuple[Condition, ...]:
+        return ()
 
     def formulas(self) -> tuple[Formula, ...]:
         return tuple(x.formula for x in self.norms())

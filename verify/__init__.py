@@ -1,9 +1,9 @@
 """What is checked: backends that evaluate a formula, engines that produce evidence, the ledger and the verdicts.
 
-    from almostlinear.theorems import load
-    from almostlinear.verify import check
+from almostlinear.theorems import load
+from almostlinear.verify import check
 
-    check(load()["D.17"])          # a Result: verdict, evidence, witness; shown as mathematics in a notebook
+check(load()["D.17"])          # a Result: verdict, evidence, witness; shown as mathematics in a notebook
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Result:
         lines += [f"  {claim_plain(claim)}" for claim in self.statement.claims]
         lines += [f"  {e.engine}: {e.strength} ({e.basis}), {e.tried} tried" for e in self.evidence]
         if self.witness:
-            lines.append(f"  witness {self.witness['inputs']}: {self.witness['claimed']} claimed, {self.witness['actual']} true")
+            lines.append(
+                f"  witness {self.witness['inputs']}: {self.witness['claimed']} claimed, {self.witness['actual']} true"
+            )
         return "\n".join(lines)
 
     def _repr_latex_(self) -> str:

@@ -40,7 +40,9 @@ def load(path: Path = PATH) -> dict[str, Any]:
 def write(statuses: Iterable[StatementStatus], path: Path = PATH) -> None:
     """Make the present verdicts the expected ones."""
     listed = {s.statement.id: expected(s) for s in statuses if s.statement.origin != "own"}
-    path.write_text(json.dumps({"schema": 1, "statements": listed}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps({"schema": 1, "statements": listed}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def expected(status: StatementStatus) -> dict[str, Any]:

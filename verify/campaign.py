@@ -16,13 +16,24 @@ from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import Bound, Identity, Statement
 
 from .code_hash import code_hash
-from .engines import bulk, complex_step, enclosure, encoding, expansion, finite_field, norms, repair, witness
+from .engines import (
+    bulk,
+    complex_step,
+    enclosure,
+    encoding,
+    expansion,
+    finite_field,
+    implementation,
+    norms,
+    repair,
+    witness,
+)
 from .evidence import Evidence
 from .ledger import Ledger
 from .task import PROFILES, Profile, Task
 
 PROOFS = {Identity: (expansion, finite_field), Bound: (norms,)}
-INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure,)}
+INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation)}
 
 
 def examine(task: Task) -> Iterator[Evidence]:

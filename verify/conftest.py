@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from almostlinear.theorems import load
 from almostlinear.verify.campaign import run
 from almostlinear.verify.ledger import Ledger

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import sympy
 
-from almostlinear.theorems.sizes import Index, at, letters_of
-from almostlinear.theorems.statement import Identity
+from almostlinear.theorems.sizes import Index, Pair, at, letters_of
+from almostlinear.theorems.statement import Bound, Identity
 
 from .backends.interpreter import Environment, Interpreter
 from .backends.letters import LetterCount, Letters
@@ -40,13 +40,33 @@ def extent(claim: Identity) -> Extent:
     for index in claim.free:
         letters = letters + letters_of(index.size)
     symbols = {node for side in claim.formulas() for node in side.symbols().values()}
-    names = set(size_names(symbols)) | set(letters) | _size_symbols(claim)
+    letters = letters | sides[0].inside | sides[1].inside
+    plain = _size_symbols(claim)
+    names = set(size_names(symbols)) | set(letters) | plain
+    compound = [name for name in letters if name not in plain and not name.isdigit()]
     return Extent(
         {name: max(1, letters.get(name, 0)) for name in sorted(names)},
-        not any(side.lost for side in sides),
+        not any(side.lost for side in sides) and not compound and _read_in_one_order(claim),
         max(side.degree for side in sides),
         max(side.reciprocals for side in sides),
     )
+
+
+def _read_in_one_order(claim: Identity) -> bool:
+    """Whether every range of size k1 k2 is read as pairs in one order: (k1, k2) and (k2, k1) agree at k1 = 1 or k2 = 1 alone."""
+    splits: dict[sympy.Expr, set[tuple[sympy.Expr, sympy.Expr]]] = {}
+    for node in (below for side in claim.formulas() for below in side.walk()):
+        found = [(x.major.size, x.minor.size) for x in node.data if isinstance(x, Pair)]
+        if node.op == "kron":
+            found += list(zip(node.args[0].shape, node.args[1].shape, strict=True))
+        if node.op == "rowkron":
+            found.append((node.args[1].shape[1], node.args[0].shape[1]))
+        if node.op == "block":
+            found.append((node.data[0].size, node.data[1]))
+        for major, minor in found:
+            if len(sympy.sympify(major * minor).free_symbols) > 1 and 1 not in (major, minor):
+                splits.setdefault(sympy.expand(major * minor), set()).add((major, minor))
+    return all(len(orders) == 1 for orders in splits.values())
 
 
 def _size_symbols(claim: Identity) -> set[str]:
@@ -80,11 +100,10 @@ def _patterns(length: int, largest: int) -> Iterator[tuple[int, ...]]:
             yield (*start, value)
 
 
-def all_values(claim: Identity, sizes: dict[str, int]) -> Iterator[Environment]:
+def all_values(claim: Identity | Bound, sizes: dict[str, int]) -> Iterator[Environment]:
     """Every assignment of the claim's free indices that meets its conditions."""
     ranges = [range(1, at(i.size, sizes) + 1) for i in claim.free]
     for values in itertools.product(*ranges):
         found = dict(zip(claim.free, values, strict=True))
         if all(condition.holds(found) for condition in claim.where):
             yield found
-

@@ -56,7 +56,9 @@ class Ledger:
             self._connection = sqlite3.connect(str(path) if path is not None else ":memory:", timeout=30)
             self._open()
         except sqlite3.Error as error:
-            raise LedgerError(f"{path}: not a ledger that can be read ({error}); move it away or give --ledger") from None
+            raise LedgerError(
+                f"{path}: not a ledger that can be read ({error}); move it away or give --ledger"
+            ) from None
 
     def _open(self) -> None:
         def pragma(name: str) -> int:
@@ -100,7 +102,9 @@ class Ledger:
         """
         where, values = ("WHERE statement = ?", (statement,)) if statement is not None else ("", ())
         try:
-            for number, text in self._connection.execute(f"SELECT id, record FROM evidence {where} ORDER BY id", values):
+            for number, text in self._connection.execute(
+                f"SELECT id, record FROM evidence {where} ORDER BY id", values
+            ):
                 try:
                     yield from_json(json.loads(text))
                 except (ValueError, TypeError, KeyError, Overclaim) as error:

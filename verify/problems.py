@@ -22,6 +22,7 @@ from almostlinear.theorems.sizes import at, letters_of
 
 DATA = Path(__file__).parent / "data" / "minilm.npz"
 HEAD_WIDTH = 32
+FULL = ";mask=full"
 
 
 class BadProblem(ValueError):
@@ -59,19 +60,21 @@ def draw(symbols: Iterable[Formula], text: str) -> Problem:
 
     Args:
         symbols: symbol formulas, each with name, domain and shape.
-        text: ``family;size=value,...;bound=B;seed=S``, such as ``corners;n=4,d=3;bound=1;seed=7``.
+        text: ``family;size=value,...;bound=B;seed=S``, such as ``corners;n=4,d=3;bound=1;seed=7``; with ``;mask=full``
+            behind it masks are all ones instead of causal.
 
     Raises:
         BadProblem: if the text is not of that form or the family is unknown.
     """
     symbols = sorted(symbols, key=lambda node: node.data[0])
     family, sizes, bound, seed = parse(text)
+    full = text.endswith(FULL)
     values = {}
     for node in symbols:
         name, domain = node.data
         shape = at(node.shape[0], sizes), at(node.shape[1], sizes)
         rng = np.random.default_rng([seed, zlib.crc32(f"{family}:{name}".encode())])
-        values[name] = _fill(family, domain, name, shape, bound, rng)
+        values[name] = _fill(family, domain, shape, bound, rng, full)
     rng = np.random.default_rng([seed, 1])
     tau = Fraction(int(rng.integers(1, 17)), 16)
     return Problem(sizes, values, constants={"tau": tau}, functions={"phi": "tanh"}, text=text)
@@ -80,8 +83,8 @@ def draw(symbols: Iterable[Formula], text: str) -> Problem:
 def parse(text: str) -> tuple[str, dict[str, int], float, int]:
     """Family, sizes, entry bound and seed of a problem text."""
     try:
-        family, size_text, bound_text, seed_text = text.split(";")
-        sizes = {k: int(v) for k, v in (pair.split("=") for pair in size_text.split(","))}
+        family, size_text, bound_text, seed_text = text.removesuffix(FULL).split(";")
+        sizes = {k: int(v) for k, v in (pair.split("=") for pair in size_text.split(",") if pair)}
         bound, seed = float(bound_text.removeprefix("bound=")), int(seed_text.removeprefix("seed="))
     except ValueError:
         raise BadProblem(f"{text!r} is not of the form family;n=4,d=3;bound=1;seed=7") from None
@@ -92,10 +95,10 @@ def parse(text: str) -> tuple[str, dict[str, int], float, int]:
     return family, sizes, bound, seed
 
 
-def describe(family: str, sizes: dict[str, int], bound: float, seed: int) -> str:
+def describe(family: str, sizes: dict[str, int], bound: float, seed: int, full: bool = False) -> str:
     """The text that `draw` reads."""
     listed = ",".join(f"{k}={v}" for k, v in sorted(sizes.items()))
-    return f"{family};{listed};bound={bound:g};seed={seed}"
+    return f"{family};{listed};bound={bound:g};seed={seed}{FULL if full else ''}"
 
 
 # -- families --------------------------------------------------------------------------------------------------------
@@ -148,9 +151,11 @@ FAMILIES = {
 }  # fmt: skip
 
 
-def _fill(family: str, domain: str, name: str, shape: tuple[int, int], bound: float, rng: Any) -> Array:
+def _fill(family: str, domain: str, shape: tuple[int, int], bound: float, rng: Any, full: bool) -> Array:
     if domain == "mask":
-        return np.tri(*shape)
+        return np.ones(shape) if full else np.tri(*shape)
+    if domain == "unit":
+        return _corners(shape, 1.0, rng) if rng.random() < 0.5 else _uniform(shape, 1.0, rng)
     if domain == "onehot":
         return _onehot(shape, 1.0, rng)
     made = FAMILIES[family](shape, bound, rng)
@@ -205,7 +210,9 @@ def size_names(symbols: Iterable[Formula]) -> tuple[str, ...]:
 # -- witness files -------------------------------------------------------------------------------------------------------
 def to_json(problem: Problem) -> dict[str, Any]:
     """Sizes, inputs, units, constants and functions with every number as a string, so that nothing is lost."""
-    inputs = {name: [[str(Fraction(x)) for x in row] for row in value] for name, value in sorted(problem.values.items())}
+    inputs = {
+        name: [[str(Fraction(x)) for x in row] for row in value] for name, value in sorted(problem.values.items())
+    }
     made: dict[str, Any] = {**problem.sizes, "inputs": inputs, "units": dict(problem.units)}
     if problem.constants:
         made["constants"] = {k: str(v) for k, v in problem.constants.items()}

@@ -51,9 +51,7 @@ def shrink(
     return replace(problem, text="")
 
 
-def _first(
-    problem: Problem, candidates: Iterator[Problem], holds: Callable[[Problem], bool]
-) -> Problem | None:
+def _first(problem: Problem, candidates: Iterator[Problem], holds: Callable[[Problem], bool]) -> Problem | None:
     """The first candidate that differs from the problem and still violates."""
     return next((c for c in candidates if not _equal(c, problem) and holds(c)), None)
 
@@ -112,7 +110,9 @@ def _cost(x: Fraction) -> tuple[int, int, bool]:
     return abs(x.denominator), abs(x.numerator), x < 0
 
 
-def _changed(problem: Problem, named: dict[str, Formula], options: Callable[[Fraction], list[Any]]) -> Iterator[Problem]:
+def _changed(
+    problem: Problem, named: dict[str, Formula], options: Callable[[Fraction], list[Any]]
+) -> Iterator[Problem]:
     for name, value in problem.values.items():
         node = named.get(name)
         if node is not None and node.data[1] != "real":

@@ -84,7 +84,8 @@ class StatementStatus:
             "tightness": self.tightness,
             "gap": list(self.gap),
             "claims": [
-                {"part": c.part, "reading": c.reading, "verdict": c.verdict, "argument": c.argument} for c in self.claims
+                {"part": c.part, "reading": c.reading, "verdict": c.verdict, "argument": c.argument}
+                for c in self.claims
             ],
             "witness": self.witness,
             "evidence": [e.to_json() for e in self.evidence],
@@ -120,7 +121,10 @@ def statuses(registry: Registry, ledger: Ledger) -> list[StatementStatus]:
     def judge(name: str) -> StatementStatus:
         if name not in verdicts:
             below = {used: judge(used) for used in registry.uses(name) if used in registry}
-            files = {(c.part, c.reading): _existing(witness_path(ledger, name, c.part, c.reading)) for c in registry[name].claims}
+            files = {
+                (c.part, c.reading): _existing(witness_path(ledger, name, c.part, c.reading))
+                for c in registry[name].claims
+            }
             made = _judge(registry[name], registry.uses(name), records.get(name, []), hashes, below)
             verdicts[name] = replace(made, files=files)
         return verdicts[name]

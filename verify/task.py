@@ -21,7 +21,8 @@ class Profile:
     Attributes:
         name: quick, ci or thorough.
         samples: random points of an identity test.
-        balls: instances enclosed in balls, for each family.
+        balls: instances of an identity enclosed in balls, for each family.
+        bounds: instances of a bound decided in balls, for each family.
         bulk: instances enclosed in float64 midpoint-radius, for each family.
         search: small integer instances tried for a witness, for each size.
     """
@@ -29,14 +30,15 @@ class Profile:
     name: str
     samples: int
     balls: int
+    bounds: int
     bulk: int
     search: int
 
 
 PROFILES = {
-    "quick": Profile("quick", samples=2, balls=3, bulk=32, search=60),
-    "ci": Profile("ci", samples=3, balls=10, bulk=512, search=200),
-    "thorough": Profile("thorough", samples=4, balls=40, bulk=4096, search=1000),
+    "quick": Profile("quick", samples=2, balls=3, bounds=30, bulk=32, search=60),
+    "ci": Profile("ci", samples=3, balls=10, bounds=100, bulk=512, search=200),
+    "thorough": Profile("thorough", samples=4, balls=40, bounds=400, bulk=4096, search=1000),
 }
 
 

@@ -2,13 +2,14 @@
 
 import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
+
 from almostlinear.theorems import Identity, load
 from almostlinear.verify import baseline
 from almostlinear.verify.contract import contracted, pointwise
 from almostlinear.verify.engines.enclosure import Answer, decide_identity, symbols_of
 from almostlinear.verify.extent import all_values, extent
 from almostlinear.verify.problems import FAMILIES, describe, draw
-from hypothesis import HealthCheck, given, settings
 
 REGISTRY = load()
 REPAIRED = {s.repairs for s in REGISTRY if s.repairs}

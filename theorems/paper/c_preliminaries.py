@@ -8,7 +8,7 @@ import sympy
 
 from ..formula import Formula, define, diag, exp, grad, inner, loss, ones, recip, rowkron, rows, symbol, total
 from ..norms import maxnorm
-from ..notation import G, W, W_K, W_Q, W_V, X, Z, i0, i2, j0, j2
+from ..notation import W_K, W_Q, W_V, G, W, X, Z, i0, i2, j0, j2
 from ..registry import definition, published
 from ..sizes import d, n, size
 from ..statement import Bound, Identity

@@ -6,7 +6,7 @@ whether or not the lemma itself holds.
 """
 
 from ..formula import define, diag, entries, grad, inner, ones, rows, total, unit
-from ..notation import G, W, W_V, X, i0, i1, j0, j1
+from ..notation import W_V, G, W, X, i0, i1, j0, j1
 from ..registry import definition, published
 from ..sizes import d
 from ..statement import Condition, Identity
@@ -90,9 +90,7 @@ def d_9():
 
 
 # The sums D_k of Definition D.15 and the matrices z_k of Lemmas D.10-D.14.
-D6, D7, D8 = (
-    define(f"D_{k}", total(i0, j0, G[i0, j0] * B), "D.15") for k, B in ((6, B6), (7, B7), (8, B8))
-)
+D6, D7, D8 = (define(f"D_{k}", total(i0, j0, G[i0, j0] * B), "D.15") for k, B in ((6, B6), (7, B7), (8, B8)))
 D2, D4 = (define(f"D_{k}", total(i0, j0, G[i0, j0] * (unit(i0) @ B.T)), "D.15") for k, B in ((2, B2), (4, B4)))
 z6 = define("z_6", rows(i0, inner(G.row(i0), s.row(i0)) * f.col(i0)).T, "D.10")
 z7 = define("z_7", rows(i0, f.col(i0) * (h @ G.row(i0))).T, "D.11")
@@ -125,9 +123,7 @@ def d_14():
     return Identity(total(i0, j0, G[i0, j0] * (unit(i0) @ B4.T)), z4 @ X @ W)
 
 
-definition(
-    "Definition D.15", "The sums D_k", D6, D7, D8, D2, D4, uses=("D.3", "D.4", "D.5", "D.6", "D.7")
-)
+definition("Definition D.15", "The sums D_k", D6, D7, D8, D2, D4, uses=("D.3", "D.4", "D.5", "D.6", "D.7"))
 
 K = define("K", rows(i0, inner(G.row(i0), s.row(i0))), "D.16")
 

@@ -1,7 +1,7 @@
 """Appendix E: the gradient with respect to the layer input, assembled from the five terms of Appendix D."""
 
 from ..formula import define, diag
-from ..notation import G, W, W_V, X
+from ..notation import W_V, G, W, X
 from ..registry import published
 from .c_preliminaries import both, f, h, loss_gradient
 from .d_matrix_view import K

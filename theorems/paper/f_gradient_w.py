@@ -3,18 +3,16 @@
 from ..formula import block, define, diag, grad, inner, kron, total
 from ..notation import G, W, X
 from ..registry import definition, published
-from ..sizes import Pair, d, features, n, tokens
+from ..sizes import Pair, features, n, tokens
 from ..statement import Identity
 from .c_preliminaries import both, f, h, loss_gradient, p, q, s
 
 (j0,) = tokens("j0")
-i0, k, l = features("i0 k l")  # noqa: E741 (the letter of the paper's kind)
+i0, k, l = features("i0 k l")
 
 A = define("A", kron(X, X), "F.1")
 A_j0 = define("A_{j0}", block(A, j0, n), "F.1")
-definition(
-    "Definition F.1", "A = A_1 (x) A_2 and its blocks", A, A_j0, notes="shown with A_1 = A_2 = X (Remark F.2)"
-)
+definition("Definition F.1", "A = A_1 (x) A_2 and its blocks", A, A_j0, notes="shown with A_1 = A_2 = X (Remark F.2)")
 definition("Remark F.2", "Here A_1 = A_2 = X", A, kind="remark", uses="F.1")
 
 
@@ -31,8 +29,7 @@ def f_3():
         f_j0, h_i0 = f.row(j0), h.col(i0)
         right = inner(a * f_j0, h_i0) - inner(f_j0, h_i0) * inner(a, f_j0)
         return [
-            Identity(c.left, c.right, reading=f"{reading}; {c.reading}")
-            for c in both(grad(s[j0, i0], W)[index], right)
+            Identity(c.left, c.right, reading=f"{reading}; {c.reading}") for c in both(grad(s[j0, i0], W)[index], right)
         ]
 
     return [

@@ -1,7 +1,7 @@
 """Appendix G: the gradient with respect to W_V."""
 
 from ..formula import grad, scalar, unit
-from ..notation import G, W_V, X
+from ..notation import W_V, G, X
 from ..registry import published
 from ..sizes import features, tokens
 from ..statement import Condition, Identity

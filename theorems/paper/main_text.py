@@ -1,7 +1,7 @@
 """Main text, sections 1 and 3: softmax attention, the m-layer model, the loss and its gradients (definitions)."""
 
 from ..formula import define, diag, exp, func, loss, ones, recip, symbol
-from ..notation import G, W_g, W_K, W_Q, W_V, X, Z
+from ..notation import W_K, W_Q, W_V, G, W_g, X, Z
 from ..registry import definition
 from ..sizes import d, n
 

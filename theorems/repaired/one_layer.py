@@ -9,7 +9,7 @@ import sympy
 
 from ..formula import define, diag, exp, grad, inner, loss, ones, recip, symbol, total, unit
 from ..norms import maxnorm
-from ..notation import G, W, W_K, W_Q, W_V, X, i0, i1, j0, j1
+from ..notation import W_K, W_Q, W_V, G, W, X, i0, i1, j0, j1
 from ..paper.c_preliminaries import W_product, both, f, h, loss_gradient, s
 from ..paper.d_matrix_view import K, ds_entry
 from ..registry import repair, statement
@@ -19,9 +19,7 @@ from ..statement import Bound, Condition, Identity
 tau = sympy.Symbol("tau", positive=True)
 
 
-@statement(
-    "C.3-note.K", "Gradient of W_K", origin="repair", source="completes the note after C.3", uses="C.3"
-)
+@statement("C.3-note.K", "Gradient of W_K", origin="repair", source="completes the note after C.3", uses="C.3")
 def w_k():
     dW = symbol("dL/dW", d, d)
     return Identity(grad(loss(W_product, dW), W_K), dW.T @ W_Q)

@@ -7,6 +7,7 @@ polynomials), torch tensors and midpoint-radius arrays. A kind of number adds `n
 from __future__ import annotations
 
 from fractions import Fraction
+from math import factorial
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,26 @@ class ArrayBackend:
         name, order = node.data
         return self.apply(self.problem.functions.get(name, "tanh"), order, a)
 
+    def taylor(self, node: Formula, environment: Environment, a: Any) -> Any:
+        return self.taylor_polynomial(self.degree(node), a)
+
+    def degree(self, node: Formula) -> int:
+        """The degree of a Taylor polynomial at the problem's sizes."""
+        return at(node.data[0], self.sizes)
+
+    def taylor_polynomial(self, degree: int, a: Any) -> Any:
+        """T_g(a) by Horner's rule; the zero polynomial for a negative degree."""
+        value = self.times_number(a, 0)
+        for power in range(degree, -1, -1):
+            value = value * a + self.lift(self.number(Fraction(1, factorial(power))))
+        return value
+
+    def absolute(self, node: Formula, environment: Environment, a: Any) -> Any:
+        return self.absolute1(a)
+
+    def absolute1(self, a: Any) -> Any:
+        raise NotExact("absolute values have no meaning in this kind of number")
+
     def apply(self, kind: str, order: int, a: Any) -> Any:
         """An entrywise function or its derivative: tanh, or a power x^k written ``power:k``."""
         if kind == "tanh" and order in (0, 1):
@@ -188,9 +209,7 @@ class ArrayBackend:
     def diag(self, node: Formula, environment: Environment, a: Any) -> Any:
         count = a.shape[-2]
         zero = self.times_number(a, 0)
-        columns = [
-            self.join([(a if k == j else zero)[..., k, 0] for k in range(count)], -1) for j in range(count)
-        ]
+        columns = [self.join([(a if k == j else zero)[..., k, 0] for k in range(count)], -1) for j in range(count)]
         return self.join(columns, -1)
 
     def kron(self, node: Formula, environment: Environment, a: Any, b: Any) -> Any:
@@ -257,6 +276,9 @@ class ObjectBackend(ArrayBackend):
     def tanh1(self, a: Any) -> Any:
         return self.each(self.tanh_one, a)
 
+    def absolute1(self, a: Any) -> Any:
+        return self.each(self.absolute_one, a)
+
     @staticmethod
     def each(function: Any, a: Any) -> Any:
         made = np.empty(a.shape, dtype=object)
@@ -269,6 +291,9 @@ class ObjectBackend(ArrayBackend):
 
     def recip_one(self, a: Any) -> Any:
         return self.number(1) / a
+
+    def absolute_one(self, a: Any) -> Any:
+        return abs(a)
 
     def tanh_one(self, a: Any) -> Any:
         raise NotExact("tanh has no value in this kind of number")

@@ -42,7 +42,9 @@ class DualBackend:
 
     def _linear(self, node: Formula, environment: Environment, a: Dual) -> Dual:
         rule = getattr(self.base, node.op)
-        return Dual(rule(node, environment, a.value), a.change if a.change is None else rule(node, environment, a.change))
+        return Dual(
+            rule(node, environment, a.value), a.change if a.change is None else rule(node, environment, a.change)
+        )
 
     def _bilinear(self, node: Formula, environment: Environment, a: Dual, b: Dual) -> Dual:
         rule = getattr(self.base, node.op)
@@ -74,6 +76,11 @@ class DualBackend:
             return Dual(value, None)
         slope = self.base.func(func(name, node.args[0], order + 1), environment, a.value)
         return Dual(value, slope * a.change)
+
+    def taylor(self, node: Formula, environment: Environment, a: Dual) -> Dual:
+        degree = self.base.degree(node)
+        value = self.base.taylor_polynomial(degree, a.value)
+        return Dual(value, None if a.change is None else self.base.taylor_polynomial(degree - 1, a.value) * a.change)
 
     def loss(self, node: Formula, environment: Environment, y: Dual, upstream: Dual) -> Dual:
         value = self.base.loss(node, environment, y.value, upstream.value)

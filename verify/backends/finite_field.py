@@ -1,4 +1,4 @@
-"""GF(p), p = 2^61 - 1: random points for identity testing; exp, phi and phi' are free symbols.
+"""GF(p), p = 2^61 - 1: random points for identity testing; exp, phi, phi' and T_g are free symbols.
 
 exp(x) is a random element chosen once for each value x, so equal arguments have equal exponentials and nothing else is
 assumed of exp; with `free_reciprocals`, so is 1/x. An identity that holds for free symbols holds for the functions; one
@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 from flint import nmod
 
+from almostlinear.theorems.formula import Formula
+
 from ..problems import Problem
 from .arrays import ArrayBackend
+from .interpreter import Environment
 
 PRIME = 2**61 - 1
 
@@ -35,6 +38,7 @@ class FiniteField(ArrayBackend):
         self.random, self.free = random.Random(seed), free
         self.atoms: dict[tuple, nmod] = {}
         self.reciprocals = 0
+        self.vanished = False
 
     def draw(self) -> nmod:
         return nmod(self.random.randrange(1, PRIME), PRIME)
@@ -63,17 +67,28 @@ class FiniteField(ArrayBackend):
                 made[where] = self.atom("entry", name, where)
         return made
 
+    def of(self, a: Any, *key: Any) -> Any:
+        """A function, named by the key, as one free symbol for each argument; ``vanished``: an argument was zero."""
+        self.vanished |= any(int(x) == 0 for x in a.ravel())
+        return self.each(lambda x: self.atom(*key, int(x)), a)
+
     def exp1(self, a: Any) -> Any:
-        return self.each(lambda x: self.atom("exp", int(x)), a)
+        return self.of(a, "exp")
 
     def recip1(self, a: Any) -> Any:
         self.reciprocals += a.size
         if self.free:
-            return self.each(lambda x: self.atom("recip", int(x)), a)
+            return self.of(a, "recip")
         return self.each(lambda x: 1 / x, a)
 
-    def apply(self, kind: str, order: int, a: Any) -> Any:
-        return self.each(lambda x: self.atom(kind, order, int(x)), a)
+    def absolute1(self, a: Any) -> Any:
+        return self.of(a, "absolute")
+
+    def func(self, node: Formula, environment: Environment, a: Any) -> Any:
+        return self.of(a, "func", *node.data)
+
+    def taylor_polynomial(self, degree: int, a: Any) -> Any:
+        return self.of(a, "taylor", degree)
 
     @staticmethod
     def each(function: Any, a: Any) -> Any:

@@ -16,7 +16,7 @@ Environment = dict[Index, Any]
 
 OPERATIONS = (
     "symbol", "ones", "eye", "unit", "scale", "add", "matmul", "transpose", "hadamard", "times", "row", "col", "entry",
-    "exp", "recip", "func", "diag", "kron", "rowkron", "block", "loss", "sum", "stack", "define", "grad", "jvp",
+    "exp", "recip", "func", "taylor", "absolute", "diag", "kron", "rowkron", "block", "loss", "sum", "stack", "define", "grad", "jvp",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class Interpreter:
 
     def _value(self, node: Formula, environment: Environment) -> Any:
         free = {i: environment[i] for i in node.free}
-        key = (node, *sorted(((i.name, v) for i, v in free.items()), key=str)) if free else (node,)
+        key = (node, frozenset(free.items())) if free else (node,)
         if key not in self._known:
             self._known[key] = self._compute(node, free)
         return self._known[key]

@@ -5,6 +5,7 @@ an assignment of values to index letters: the entry's own row and column, the fr
 index of a product or sum. Recorded for every node are
 
     letters   how many inner letters of each size a monomial needs at most,
+    inside    the size at which two arguments of exp, 1/x, ... are equal only if they are so at every size,
     touched   which of row, column and free indices surely stand in a symbol of every monomial,
     lost      whether an inner letter may stand in no symbol (then coefficients depend on n),
     degree    the total degree, and how much of it is reciprocals.
@@ -12,12 +13,16 @@ index of a product or sum. Recorded for every node are
 If nothing is lost, setting to zero every symbol that touches a token outside a set A turns the polynomial for n tokens
 into that for |A| tokens, with the same coefficients. So an identity whose monomials have at most t token letters holds for
 every n if it holds for n = t; likewise for features and every other size. This is the step from sizes to all sizes.
+
+It takes that exp(S_ij) and exp(S_kl) are one symbol at t only if they are at n: a monomial of S_ij - S_kl touches the letters
+of both entries and the inner ones of one, so t must be at least their number (at d = 1, S and S^T would be equal). And it
+takes that no argument is zero, for exp(0) touches nothing: `vanished` of the backends tells of that.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from almostlinear.theorems.formula import Formula
@@ -38,6 +43,7 @@ class Letters:
     diagonal: bool = False
     degree: int = 0
     reciprocals: int = 0
+    inside: Counter = field(default_factory=Counter)
 
     def with_touched(self, touched: Any) -> Letters:
         return replace(self, touched=frozenset(touched))
@@ -52,6 +58,7 @@ def _either(a: Letters, b: Letters) -> Letters:
         a.diagonal and b.diagonal,
         max(a.degree, b.degree),
         max(a.reciprocals, b.reciprocals),
+        a.inside | b.inside,
     )
 
 
@@ -64,6 +71,7 @@ def _both(a: Letters, b: Letters, touched: Any) -> Letters:
         False,
         a.degree + b.degree,
         a.reciprocals + b.reciprocals,
+        a.inside | b.inside,
     )
 
 
@@ -77,7 +85,9 @@ class LetterCount:
         return Letters(Counter(), frozenset({ROW, COLUMN}), degree=1)
 
     def ones(self, node: Formula, environment: Environment) -> Letters:
-        return Letters(Counter(), frozenset(x for x, size in ((ROW, node.shape[0]), (COLUMN, node.shape[1])) if size == 1))
+        return Letters(
+            Counter(), frozenset(x for x, size in ((ROW, node.shape[0]), (COLUMN, node.shape[1])) if size == 1)
+        )
 
     def eye(self, node: Formula, environment: Environment) -> Letters:
         return Letters(Counter(), frozenset(), diagonal=True)
@@ -114,16 +124,24 @@ class LetterCount:
         factor, matrix = (a, b) if node.args[0].is_scalar else (b, a)
         return replace(self.hadamard(node, environment, matrix, _inside(factor)), diagonal=matrix.diagonal)
 
-    def _atom(self, a: Letters, reciprocal: bool = False) -> Letters:
-        return Letters(Counter(), a.touched, a.lost, False, 1, int(reciprocal))
+    def _atom(self, node: Formula, a: Letters, reciprocal: bool = False) -> Letters:
+        own = letters_of(node.shape[0]) + letters_of(node.shape[1])
+        for index in node.free:
+            own = own + letters_of(index.size)
+        inside = a.inside | (own + own + a.letters)
+        return Letters(Counter(), a.touched, a.lost, False, max(1, a.degree), int(reciprocal), inside)
 
     def exp(self, node: Formula, environment: Environment, a: Letters) -> Letters:
-        return self._atom(a)
+        return self._atom(node, a)
 
-    func = exp
+    func = absolute = exp
+
+    def taylor(self, node: Formula, environment: Environment, a: Letters) -> Letters:
+        """A degree that depends on a size speaks for that size alone."""
+        return replace(self._atom(node, a), lost=a.lost or bool(node.data[0].free_symbols))
 
     def recip(self, node: Formula, environment: Environment, a: Letters) -> Letters:
-        return self._atom(a, reciprocal=True)
+        return self._atom(node, a, reciprocal=True)
 
     def diag(self, node: Formula, environment: Environment, a: Letters) -> Letters:
         touched = _inside(a, {ROW}).touched
@@ -181,17 +199,25 @@ class LetterCount:
 
     def gradient(self, interpreter: Interpreter, node: Formula, environment: Environment) -> Letters:
         """The record of <grad, V> without V: its row and column are no longer surely touched."""
-        change = self._change(interpreter, node.args[0], node.args[1], environment)
+        change = self._change(interpreter, node.args[0], node.args[1], None, environment)
         return replace(change, touched=_inside(change).touched, diagonal=False)
 
     def directional(self, interpreter: Interpreter, node: Formula, environment: Environment) -> Letters:
-        return self._change(interpreter, node.args[0], node.args[1], environment)
+        return self._change(interpreter, *node.args, environment)
 
-    def _change(self, interpreter: Interpreter, body: Formula, variable: Formula, environment: Environment) -> Letters:
+    def _change(
+        self,
+        interpreter: Interpreter,
+        body: Formula,
+        variable: Formula,
+        direction: Formula | None,
+        environment: Environment,
+    ) -> Letters:
         made = interpreter.__dict__.setdefault("_duals", {})
-        if variable not in made:
-            made[variable] = Interpreter(LetterChange(interpreter, variable))
-        value, change = made[variable](body, environment)
+        if (variable, direction) not in made:
+            moved = interpreter(variable if direction is None else direction, environment)
+            made[variable, direction] = Interpreter(LetterChange(interpreter, variable, moved))
+        value, change = made[variable, direction](body, environment)
         return change if change is not None else Letters(Counter(), value.touched)
 
 
@@ -207,8 +233,8 @@ def _scalar_degree(expression: Any) -> int:
 class LetterChange:
     """The records of dual numbers: (value, change), by the rules of `dual.DualBackend`."""
 
-    def __init__(self, base: Interpreter, variable: Formula) -> None:
-        self.points, self.base, self.variable = base, base.backend, variable
+    def __init__(self, base: Interpreter, variable: Formula, moved: Letters) -> None:
+        self.points, self.base, self.variable, self.moved = base, base.backend, variable, moved
 
     def range_of(self, index: Index) -> tuple[Index]:
         return (index,)
@@ -226,7 +252,7 @@ class LetterChange:
 
     def symbol(self, node: Formula, environment: Environment) -> tuple:
         value = self.base.symbol(node, environment)
-        return value, value if node is self.variable else None
+        return value, self.moved if node is self.variable else None
 
     def _bilinear(self, node: Formula, environment: Environment, a: tuple, b: tuple) -> tuple:
         rule = getattr(self.base, node.op)
@@ -247,7 +273,7 @@ class LetterChange:
     def exp(self, node: Formula, environment: Environment, a: tuple) -> tuple:
         return self._of_atom(node, environment, a, 1)
 
-    func = exp
+    func = taylor = exp
 
     def recip(self, node: Formula, environment: Environment, a: tuple) -> tuple:
         return self._of_atom(node, environment, a, 2)

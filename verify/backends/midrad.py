@@ -73,7 +73,7 @@ class MidRad:
         below = (size - self.rad) * (1 - 4 * U)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             mid = np.where(size > 0, 1 / np.where(size > 0, self.mid, 1), 0.0)
-            rad = np.where(below > 0, _up(self.rad / (size * below) + U * np.abs(mid)), np.inf)
+            rad = np.where(below > 0, _up(self.rad / size / below + U * np.abs(mid)), np.inf)
         return MidRad(mid, rad)
 
     def exp(self) -> MidRad:
@@ -124,7 +124,8 @@ class MidRadBackend(ArrayBackend):
         values = self.problem.matrix(name, shape)
         if self.problem.units.get(name):
             raise ValueError(f"{name} has a unit; midpoint-radius problems are plain float64")
-        return MidRad(values, np.zeros(values.shape))
+        mid = np.asarray(values, dtype=np.float64)
+        return MidRad(mid, np.zeros(mid.shape) if values.dtype == np.float64 else np.abs(mid) * 2 * U + TINY)
 
     def exp1(self, a: MidRad) -> MidRad:
         return a.exp()
@@ -136,3 +137,6 @@ class MidRadBackend(ArrayBackend):
         """tanh x = 1 - 2/(exp(2x) + 1)."""
         one = self.full((1, 1), 1)
         return one + self.times_number(((a + a).exp() + one).reciprocal(), -2)
+
+    def absolute1(self, a: MidRad) -> MidRad:
+        return MidRad(np.abs(a.mid), a.rad)

@@ -12,19 +12,26 @@ from typing import Any
 import numpy as np
 from flint import Ordering, fmpq, fmpq_mpoly_ctx
 
+from almostlinear.theorems.formula import Formula
+
 from ..problems import Problem
 from .arrays import ArrayBackend
 from .finite_field import FiniteField
+from .interpreter import Environment
 
 
 class Polynomials(ArrayBackend):
-    """Polynomials in up to ``capacity`` variables, named as they appear."""
+    """Polynomials in up to ``capacity`` variables, named as they appear.
+
+    ``vanished`` says whether a function of the zero polynomial stood somewhere: then the step to all sizes is not sound.
+    """
 
     def __init__(self, problem: Problem, capacity: int = 256) -> None:
         super().__init__(problem)
         self.ring = fmpq_mpoly_ctx.get([f"x{k}" for k in range(capacity)], Ordering.lex)
         self.capacity = capacity
         self.variables: dict[tuple, Any] = {}
+        self.vanished = False
 
     def variable(self, *key: Any) -> Any:
         if key not in self.variables:
@@ -46,13 +53,24 @@ class Polynomials(ArrayBackend):
             made[where] = self.variable("entry", name, where)
         return made
 
+    def of(self, a: Any, *key: Any) -> Any:
+        """A function, named by the key, as one free symbol for each argument."""
+        self.vanished |= any(x == 0 for x in a.ravel())
+        return self.each(lambda x: self.variable(*key, str(x)), a)
+
     def exp1(self, a: Any) -> Any:
-        return self.each(lambda x: self.variable("exp", str(x)), a)
+        return self.of(a, "exp")
 
     def recip1(self, a: Any) -> Any:
-        return self.each(lambda x: self.variable("recip", str(x)), a)
+        return self.of(a, "recip")
 
-    def apply(self, kind: str, order: int, a: Any) -> Any:
-        return self.each(lambda x: self.variable(kind, order, str(x)), a)
+    def absolute1(self, a: Any) -> Any:
+        return self.of(a, "absolute")
+
+    def func(self, node: Formula, environment: Environment, a: Any) -> Any:
+        return self.of(a, "func", *node.data)
+
+    def taylor_polynomial(self, degree: int, a: Any) -> Any:
+        return self.of(a, "taylor", degree)
 
     each = staticmethod(FiniteField.each)

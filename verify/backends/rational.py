@@ -14,6 +14,8 @@ from flint import arb, fmpq, fmpq_poly
 from .arrays import NotExact, ObjectBackend
 
 LN2 = "ln2"
+LARGEST_POWER = 10**5
+"""Beyond it 2^k is not computed: numbers of a file may be of any size."""
 
 
 class Rationals(ObjectBackend):
@@ -30,7 +32,14 @@ class Rationals(ObjectBackend):
         multiple = a[1]
         if a.degree() > 1 or a[0] != 0 or multiple.q != 1:
             raise NotExact(f"exp({as_text(a)}) is not rational: the argument must be an integer times ln 2")
+        if abs(multiple.p) > LARGEST_POWER:
+            raise NotExact(
+                f"2^{multiple.p} is too large for exact arithmetic; powers up to {LARGEST_POWER} are computed"
+            )
         return fmpq_poly([fmpq(2) ** int(multiple.p)])
+
+    def absolute_one(self, a: fmpq_poly) -> fmpq_poly:
+        return -a if _sign(a) < 0 else a
 
     def recip_one(self, a: fmpq_poly) -> fmpq_poly:
         if a.degree() > 0:
@@ -40,9 +49,22 @@ class Rationals(ObjectBackend):
         return fmpq_poly([1 / a[0]])
 
 
+def _sign(value: fmpq_poly) -> int:
+    """The sign, decided in balls; zero only for the zero polynomial."""
+    if value.degree() <= 0:
+        return (value[0] > 0) - (value[0] < 0)
+    ball = as_ball(value)
+    if ball.contains(0):
+        raise NotExact(f"the sign of {as_text(value)} is not decided at this precision")
+    return 1 if ball > 0 else -1
+
+
 def as_ball(value: fmpq_poly) -> arb:
     """The value as a ball at the current precision."""
-    return value(arb.const_log2()) if value.degree() > 0 else arb(value[0])
+    total, ln2 = arb(0), arb.const_log2()
+    for coefficient in reversed(value.coeffs()):
+        total = total * ln2 + arb(coefficient)
+    return total
 
 
 def as_text(value: fmpq_poly) -> str:

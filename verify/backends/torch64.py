@@ -41,3 +41,6 @@ class Torch64(ArrayBackend):
 
     def tanh1(self, a: Any) -> Any:
         return torch.tanh(a)
+
+    def absolute1(self, a: Any) -> Any:
+        return torch.abs(a)

@@ -197,9 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="folder with model.safetensors and tokenizer.json")
     parser.add_argument("--out", type=Path, default=here / "minilm.npz", help="default: %(default)s")
-    parser.add_argument(
-        "--check", type=Path, metavar="FILE", help="write nothing; exit 1 if FILE is off by > 1e-6"
-    )
+    parser.add_argument("--check", type=Path, metavar="FILE", help="write nothing; exit 1 if FILE is off by > 1e-6")
     options = parser.parse_args()
 
     torch.set_num_threads(1)

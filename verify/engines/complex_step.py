@@ -47,4 +47,6 @@ def examine(task: Task) -> Evidence | None:
             return None
         agreement = float(worst.log() / arb.const_log10()) if worst > 0 else 0.0
     detail = {"relative difference, log10": agreement}
-    return task.found(ENGINE, "searched", "floating point", ("python-flint",), tried=tried, seed=task.seed, detail=detail)
+    return task.found(
+        ENGINE, "searched", "floating point", ("python-flint",), tried=tried, seed=task.seed, detail=detail
+    )

@@ -1,5 +1,4 @@
-"""Definitions and remarks: nothing is claimed, so nothing is decided; their formulas are evaluated once to see that they can be.
-"""
+"""Definitions and remarks: nothing is claimed, so nothing is decided; their formulas are evaluated once to see that they can be."""
 
 from __future__ import annotations
 

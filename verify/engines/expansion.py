@@ -25,6 +25,11 @@ AT_LEAST = 2
 
 def difference_is_zero(claim: Identity, sizes: dict[str, int]) -> tuple[bool, int]:
     """Whether the sides agree as polynomials at these sizes, and how many index assignments were compared."""
+    return compare(claim, sizes)[:2]
+
+
+def compare(claim: Identity, sizes: dict[str, int]) -> tuple[bool, int, bool]:
+    """`difference_is_zero`, and whether a function of the zero polynomial stood in a side (see `backends.letters`)."""
     scalar = contracted(claim)
     evaluate = Interpreter(Polynomials(Problem(sizes)))
     flat = pointwise(scalar)
@@ -32,8 +37,8 @@ def difference_is_zero(claim: Identity, sizes: dict[str, int]) -> tuple[bool, in
     for environment in representatives(scalar, sizes):
         tried += 1
         if (evaluate(flat.left, environment) - evaluate(flat.right, environment))[0, 0] != 0:
-            return False, tried
-    return True, tried
+            return False, tried, evaluate.backend.vanished
+    return True, tried, evaluate.backend.vanished
 
 
 def examine(task: Task) -> Evidence | None:
@@ -46,16 +51,17 @@ def examine(task: Task) -> Evidence | None:
     if max(sizes.values(), default=1) > LARGEST:
         return None
     try:
-        equal, tried = difference_is_zero(claim, sizes)
+        equal, tried, vanished = compare(claim, sizes)
     except OverflowError:
         return None
     if not equal or not tried:
         return None
+    complete = needed.complete and not vanished
     return task.found(
         ENGINE,
-        "proved" if needed.complete else "proved-at-size",
+        "proved" if complete else "proved-at-size",
         "exact",
         ("python-flint", "sympy"),
         tried=tried,
-        detail={"sizes": sizes, "all sizes": needed.complete, "degree": needed.degree},
+        detail={"sizes": sizes, "all sizes": complete, "degree": needed.degree},
     )

@@ -52,7 +52,7 @@ def examine(task: Task) -> Evidence | None:
     needed = extent(contracted(claim))
     sizes = {k: max(v, AT_LEAST) for k, v in needed.sizes.items()}
     for free in (True, False):
-        missed, tried = 1.0, 0
+        missed, tried, vanished = 1.0, 0, False
         for sample in range(task.profile.samples):
             try:
                 zero, patterns, point = vanishes(claim, sizes, hash_seed(task.seed, sample), free)
@@ -62,9 +62,10 @@ def examine(task: Task) -> Evidence | None:
             if not zero:
                 break
             tried += patterns
+            vanished |= point.vanished
             missed *= failure(needed, point, free)
         if zero and tried and missed < PIT_FAILURE:
-            everywhere = free and needed.complete
+            everywhere = free and needed.complete and not vanished
             return task.found(
                 ENGINE,
                 "proved" if everywhere else "proved-at-size",

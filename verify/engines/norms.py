@@ -23,7 +23,12 @@ def derive(claim: Bound) -> tuple[sympy.Expr, tuple[Derivation, ...]]:
     Raises:
         ValueError: if a rule is missing or the left side is not monotone in its norms.
     """
-    known = {x.formula: x for e in (claim.right, *(g.lts for g in claim.given)) for x in e.free_symbols if isinstance(x, Norm)}
+    known = {
+        x.formula: x
+        for e in (claim.right, *(g.lts for g in claim.given))
+        for x in e.free_symbols
+        if isinstance(x, Norm)
+    }
     left, used = claim.left, []
     for norm in sorted(left.free_symbols, key=str):
         if isinstance(norm, Norm) and norm not in known.values():

@@ -78,7 +78,8 @@ def examine(task: Task) -> Evidence | None:
     if found is None:
         return None
     needed = extent(contracted(found.repaired))
-    proved = needed.complete and expansion.difference_is_zero(found.repaired, needed.sizes)[0]
+    equal, _, vanished = expansion.compare(found.repaired, needed.sizes)
+    proved = needed.complete and equal and not vanished
     detail = {
         "suggested": plain(found.repaired.right),
         "suggestion proved": proved,
@@ -143,9 +144,7 @@ def _variants(node: Formula) -> Iterator[Formula]:
     if _is_square(node):
         yield node
         yield node.T
-    elif node.op in ("symbol", "ones", "eye", "unit", "exp", "recip", "func", "diag", "grad", "jvp", "loss"):
-        yield node
-    elif node.op == "define" and not node.free:
+    elif node.op in ("symbol", "ones", "eye", "unit", "exp", "recip", "func", "diag", "grad", "jvp", "loss") or (node.op == "define" and not node.free):
         yield node
     elif node.op == "hadamard":
         for a, b in itertools.product(*(variants(x) for x in node.args)):

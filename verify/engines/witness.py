@@ -15,7 +15,7 @@ from math import lcm
 from typing import Any
 
 import numpy as np
-from flint import arb, fmpq_poly
+from flint import arb
 
 from almostlinear.theorems.formula import Formula
 from almostlinear.theorems.sizes import at
@@ -25,14 +25,13 @@ from ..backends.arrays import NotExact
 from ..backends.ball import DEFAULT_BITS, Balls, precision
 from ..backends.interpreter import Environment, Interpreter
 from ..backends.rational import LN2, Rationals, as_ball, as_text
-from ..contract import contracted
 from ..evidence import REFUTED, Evidence
-from ..extent import all_values, extent
+from ..extent import all_values
 from ..problems import Problem, size_names, to_json
 from ..real_numbers import Answer, Evaluator, at_most
 from ..shrink import shrink
 from ..task import Task
-from .enclosure import decide_bound, instances, satisfies, symbols_of
+from .enclosure import claim_sizes, decide_bound, instances, satisfies, symbols_of
 
 ENGINE = "witness"
 LARGEST = 3
@@ -102,16 +101,18 @@ def _ball_violation(claim: Identity | Bound, problem: Problem) -> Violation | No
 def _bound_violation(claim: Bound, problem: Problem, evaluate: Interpreter) -> Violation | None:
     with precision(DEFAULT_BITS):
         exact = isinstance(evaluate.backend, Rationals)
-        value = Evaluator(_as_balls(evaluate) if exact else evaluate)
-        if not all(at_most(value(g.lts), value(g.gts)) is Answer.YES for g in claim.given):
-            return None
-        left, right = value(claim.left), value(claim.right)
-        if at_most(left, right) is not Answer.NO:
-            return None
-        return Violation(problem, {}, (1, 1), _digits(right), _digits(left), exact)
+        norms = _AsBalls(evaluate) if exact else evaluate
+        for environment in all_values(claim, problem.sizes):
+            value = Evaluator(norms, environment)
+            if not all(at_most(value(g.lts), value(g.gts)) is Answer.YES for g in claim.given):
+                continue
+            left, right = value(claim.left), value(claim.right)
+            if at_most(left, right) is Answer.NO:
+                return Violation(problem, environment, (1, 1), _digits(right), _digits(left), exact)
+    return None
 
 
-class _as_balls(Interpreter):
+class _AsBalls(Interpreter):
     """Exact values turned into balls at the end, for comparisons."""
 
     def __init__(self, evaluate: Interpreter) -> None:
@@ -133,8 +134,10 @@ def _one_based(where: tuple[int, ...]) -> tuple[int, int]:
 def small_problems(claim: Identity | Bound, count: int, seed: int) -> Iterator[Problem]:
     """Problems with entries in {-1, 0, 1}, the smallest sizes first, ``count`` of each size."""
     named = symbols_of(claim)
-    names = sorted(set(size_names(named)) | set(extent(contracted(claim)).sizes if isinstance(claim, Identity) else ()))
-    shapes = sorted(itertools.product(range(1, LARGEST + 1), repeat=len(names)), key=lambda t: (sum(t), max(t, default=0), t))
+    names = sorted(set(size_names(named)) | claim_sizes(claim))
+    shapes = sorted(
+        itertools.product(range(1, LARGEST + 1), repeat=len(names)), key=lambda t: (sum(t), max(t, default=0), t)
+    )
     for shape in shapes:
         sizes = dict(zip(names, shape, strict=True))
         rng = np.random.default_rng([seed, *shape])
@@ -148,7 +151,8 @@ def _small(named: list[Formula], sizes: dict[str, int], rng: Any) -> Problem:
     for node in sorted(named, key=lambda s: s.data[0]):
         shape = at(node.shape[0], sizes), at(node.shape[1], sizes)
         values[node.data[0]] = _entries(node.data[1], shape, dense, rng)
-    constants = {"tau": Fraction(1), "c": Fraction(1)}
+    constants = {"tau": Fraction(1 + int(3 * dense)), "c": Fraction(1), "eta": Fraction(1, 2), "eps": Fraction(1, 2)}
+    constants |= {"b": Fraction(1), "L": Fraction(1), "s": Fraction(0)}
     return Problem(sizes, values, constants=constants, functions={"phi": "power:2"})
 
 
@@ -159,6 +163,8 @@ def _entries(domain: str, shape: tuple[int, int], dense: float, rng: Any) -> Any
         return np.eye(shape[1], dtype=int)[rng.integers(shape[1], size=shape[0])].astype(object)
     if domain == "positive":
         return rng.integers(1, 3, shape).astype(object)
+    if domain == "unit":
+        return rng.choice([-1, 1], shape).astype(object)
     drawn = rng.choice([-1, 1], shape) * (rng.random(shape) < 0.3 + 0.7 * dense)
     return drawn.astype(object)
 
@@ -202,7 +208,9 @@ def _try_exact(claim: Identity | Bound, problem: Problem) -> Violation | None:
 def from_instances(claim: Identity | Bound, count: int, seed: int) -> Violation | None:
     """A violation on the drawn families, shown by balls and shrunk, for claims that no unit makes exact."""
     for _, problem in instances(claim, count, seed):
-        if isinstance(claim, Bound) and (not satisfies(claim, problem) or decide_bound(claim, problem)[0] is not Answer.NO):
+        if isinstance(claim, Bound) and (
+            not satisfies(claim, problem) or decide_bound(claim, problem)[0] is not Answer.NO
+        ):
             continue
         found = violation(claim, problem)
         if found is not None:
@@ -219,7 +227,13 @@ def _shrunk(claim: Identity | Bound, found: Violation, violates: Any) -> Violati
 def _trimmed(claim: Identity | Bound, problem: Problem) -> Problem:
     """Without constants and functions that the claim does not mention."""
     used = {node.data[0] for side in claim.formulas() for node in side.walk() if node.op == "func"}
-    scalars = {s.name for side in claim.formulas() for node in side.walk() if node.op == "scale" for s in node.data[0].free_symbols}
+    scalars = {
+        s.name
+        for side in claim.formulas()
+        for node in side.walk()
+        if node.op == "scale"
+        for s in node.data[0].free_symbols
+    }
     if isinstance(claim, Bound):
         relations = (claim.left, claim.right, *claim.given)
         scalars |= {s.name for e in relations for s in e.free_symbols}

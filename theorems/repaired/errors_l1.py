@@ -1,0 +1,77 @@
+"""One layer, f~ row-stochastic from a relative kernel error eta: l1 norm backward, max norm forward, and no factor n anywhere.
+
+r, r' = largest row l1 of XW, XW^T; om = largest column l1 of W_V; H = |h|; Lam = om + tau H (r + r'); alpha = om + 2 tau H (r + r');
+eps_1 = 2 eta / (1 + sqrt(1 - eta^2)).
+"""
+
+import sympy
+
+from ..formula import causal_rows, define, exp, ones, symbol
+from ..norms import colnorm, l1norm, maxnorm, rownorm
+from ..notation import W_V, G, W, X, i0
+from ..registry import statement
+from ..sizes import d, n
+from ..statement import Bound
+from .errors_max import core, dX, tau, weighted
+from .kernel import ONE, eps_1, eta, normalised
+
+M = causal_rows(n)
+E = symbol("E", n, n, domain="unit")
+A = define("A", M * exp((X @ W @ X.T) * tau), "l1.1")
+f = define("f", normalised(A), "l1.1")
+f_approx = define("f~", normalised(A * (ones(n, n) + E * eta)), "l1.1")
+h = define("h", X @ W_V, "l1.1")
+K, K_approx = define("K", weighted(f), "l1.1"), define("K~", weighted(f_approx), "l1.1")
+P, P_approx = define("P", core(f, K), "l1.1"), define("P~", core(f_approx, K_approx), "l1.1")
+r, r_t, om, H, R_X = rownorm(X @ W), rownorm(X @ W.T), colnorm(W_V), maxnorm(h), maxnorm(X)
+Lam = om + tau * H * (r + r_t)
+alpha = om + 2 * tau * H * (r + r_t)
+FACT = {"kind": "error-bound", "origin": "repair"}
+
+
+@statement("l1.1", "Rows of P in l1", uses=("S.1", "E.11r"), **FACT)
+def b_1():
+    row = l1norm(G.row(i0))
+    return [
+        Bound(l1norm((P_approx - P).row(i0)), 2 * H * row * eps_1, part="1 error", given=ONE),
+        Bound(l1norm(P.row(i0)), H * row, part="2 size"),
+        Bound(maxnorm(f_approx @ h - f @ h), eps_1 * H, part="3 forward", given=ONE),
+    ]
+
+
+@statement("l1.2", "dL/dX in l1", uses="l1.1", **FACT)
+def b_2():
+    return [
+        Bound(l1norm(dX(f, K)), Lam * l1norm(G), part="1 size"),
+        Bound(l1norm(dX(f_approx, K_approx) - dX(f, K)), alpha * eps_1 * l1norm(G), part="2 error", given=ONE),
+    ]
+
+
+@statement("l1.3", "dL/dW and dL/dW_V, from l1", uses="l1.1", **FACT)
+def b_3():
+    total = l1norm(G)
+    return [
+        Bound(tau * maxnorm(X.T @ (P_approx - P) @ X), 2 * tau * R_X**2 * H * eps_1 * total, part="dL/dW", given=ONE),
+        Bound(maxnorm(((f_approx - f) @ X).T @ G), R_X * eps_1 * total, part="dL/dW_V", given=ONE),
+    ]
+
+
+Y = symbol("Y", n, d)
+
+
+def attention(x):
+    """s(x) = f(x) x W_V."""
+    return normalised(M * exp((x @ W @ x.T) * tau)) @ x @ W_V
+
+
+@statement("l1.4", "Attention is Lipschitz in the max norm", uses="S.2", **FACT)
+def b_4():
+    """|s(Y) - s(X)| <= Lam |Y - X|, with r, r', H the larger of both inputs'."""
+
+    def both(norm, g):
+        return sympy.Max(norm(g(X)), norm(g(Y)))
+
+    big = om + tau * both(maxnorm, lambda x: x @ W_V) * (
+        both(rownorm, lambda x: x @ W) + both(rownorm, lambda x: x @ W.T)
+    )
+    return Bound(maxnorm(attention(Y) - attention(X)), big * maxnorm(Y - X))

@@ -1,0 +1,62 @@
+"""From the kernel to the attention weights: a relative error eta of exp(S), entry by entry, in f; and of S itself.
+
+A~ = A * (1 + eta E), |E| <= 1, f~ = D~^{-1} A~ for any mask M with ones on the diagonal. Nothing here has a factor n.
+"""
+
+import sympy
+
+from ..formula import absolute, causal_rows, define, diag, exp, inner, ones, recip, symbol
+from ..norms import l1norm, maxnorm, rownorm, top
+from ..registry import statement
+from ..sizes import n
+from ..statement import Bound
+
+FACT = {"kind": "error-bound", "origin": "repair"}
+eta = sympy.Symbol("eta", positive=True)
+ONE = (eta <= 1,)
+S = symbol("S", n, n)
+E = symbol("E", n, n, domain="unit")
+M = causal_rows(n)
+
+
+def normalised(a):
+    """D^{-1} a with D = diag(a 1)."""
+    return diag(recip(a @ ones(n))) @ a
+
+
+A = define("A", M * exp(S), "S.1")
+f = define("f", normalised(A), "S.1")
+f_approx = define("f~", normalised(A * (ones(n, n) + E * eta)), "S.1")
+eps_1 = 2 * eta / (1 + sympy.sqrt(1 - eta**2))
+
+
+@statement("S.1", "Attention weights under a relative error of the kernel", **FACT)
+def s_1():
+    """|f~ - f| <= 2 eta f(1-f)/(1 - eta|1-2f|) <= (1 - sqrt(1-eta^2))/eta; also <= 2 eta/(1-eta) f; row l1 <= eps_1."""
+    gap = absolute(f_approx - f)
+    room = ones(n, n) - absolute(ones(n, n) - f * 2) * eta
+    return [
+        Bound(top(gap * room - (f * (ones(n, n) - f)) * (2 * eta)), sympy.Integer(0), part="1 entrywise", given=ONE),
+        Bound(maxnorm(f_approx - f), eps_1 / 2, part="2 largest entry", given=ONE),
+        Bound(rownorm(f_approx - f), eps_1, part="3 row l1", given=ONE),
+        Bound(top(gap * (1 - eta) - f * (2 * eta)), sympy.Integer(0), part="4 relative", given=ONE),
+        Bound(eps_1, eta / (1 - eta), part="5 simpler", given=(eta <= sympy.Rational(99, 100),)),
+    ]
+
+
+z, w = symbol("z", n), symbol("w", n)
+
+
+def softmax(v):
+    """Softmax of a column vector."""
+    return exp(v) * recip(inner(exp(v), ones(n)))
+
+
+@statement("S.2", "Softmax is Lipschitz with constant one, whatever n", **FACT)
+def s_2():
+    """|softmax(z) - softmax(w)|_1 <= 2 tanh(osc(z-w)/4) <= |z-w|, osc = max - min."""
+    osc = top(z - w) + top(w - z)
+    return [
+        Bound(l1norm(softmax(z) - softmax(w)), 2 * sympy.tanh(osc / 4), part="1"),
+        Bound(2 * sympy.tanh(osc / 4), maxnorm(z - w), part="2"),
+    ]

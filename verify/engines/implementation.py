@@ -1,0 +1,273 @@
+"""The implementation against the theory: impl's Algorithm 1 runs in floating point on drawn layers and is decided in balls.
+
+For each output, with "poly" the formula of the degree-g approximant and "exact" that of softmax attention, both in balls:
+
+    |impl - exact| <= |impl - poly| + |poly - exact|,    |impl - poly| <= rounding certificate,    |poly - exact| <= the claim's bound.
+
+The certificate is the absolute program of the formula (`theorems.rounding`), independent of impl. Both inequalities are decided,
+upper end against lower end; the first catches a wrong coefficient, mask or normaliser long before the claim's bound does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache
+from math import comb
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from almostlinear.theorems.repaired.algorithm import NORMALISER, OUTPUTS
+from almostlinear.theorems.rounding import absolute_program, path_length
+from almostlinear.theorems.statement import Bound
+
+from ..backends.ball import DEFAULT_BITS, Balls, precision
+from ..backends.interpreter import Interpreter
+from ..evidence import REFUTED, Evidence
+from ..problems import FAMILIES, Problem, describe, draw, real_attention, real_heads, to_json
+from ..real_numbers import NORM_OF, Answer, Evaluator, at_most
+from ..task import Task
+from .enclosure import satisfies
+
+ENGINE = "implementation"
+STATEMENT = "Alg.1r"
+ROUNDOFF = {"float32": arb(2) ** -24, "float64": arb(2) ** -53}
+SCORES = (1.0, 0.5, 0.25)
+FIELDS = {"dL/dX": "dX", "dL/dW": "dW", "dL/dW_V": "dWV"}
+RECIPROCALS = 2
+"""Reciprocals of the normaliser in a product, at most: diag(K) f has one in K and one in f."""
+
+
+@dataclass
+class Outcome:
+    """One output on one instance: the two observed errors, the certificate and the bound, as balls, and the answers."""
+
+    rounding: arb
+    certificate: arb
+    truncation: arb
+    bound: arb
+    total: arb
+    within: Answer
+    certified: Answer
+
+
+@dataclass
+class Tally:
+    """Counts and closest calls over the instances of one output."""
+
+    tried: int = 0
+    outside: int = 0
+    worst: float = 0.0
+    instance: str = ""
+    rounding: float = 0.0
+    truncation: float = 0.0
+    families: set[str] = field(default_factory=set)
+    bad: tuple[Problem, str, Outcome] | None = None
+
+
+def layers(count: int, seed: int) -> Iterator[tuple[str, Problem, str]]:
+    """Layers of every family, in both precisions, with both masks: (family, problem, dtype).
+
+    A trained head is far outside the regime: it is rescaled to |S| <= 1, which its text says.
+    """
+    symbols = {node for pair in OUTPUTS.values() for side in pair for node in side.symbols().values()}
+    for family in FAMILIES:
+        for k in range(count):
+            rng = np.random.default_rng([seed, 31, k, len(family)])
+            dtype, full = ("float64", "float32")[k % 2], k % 4 >= 2
+            g = int(rng.integers(2, 7))
+            if family == "real":
+                yield family, _rescaled_head(rng, g, full, dtype), dtype
+                continue
+            sizes = {"n": int(rng.integers(1, 13)), "d": int(rng.integers(1, 5)), "g": g}
+            text = describe(family, sizes, SCORES[k % 3], seed + k, full)
+            yield family, _within_range(_rounded(draw(symbols, text), dtype), rng), dtype
+
+
+def _rounded(problem: Problem, dtype: str) -> Problem:
+    """The problem with matrices that the precision represents."""
+    return replace(
+        problem, values={k: np.asarray(v, dtype=dtype).astype(np.float64) for k, v in problem.values.items()}
+    )
+
+
+def _within_range(problem: Problem, rng: Any) -> Problem:
+    """The scale tau as a power of two that puts |S| into (1/4, 2] or leaves it below: T_g stays positive there."""
+    x, w = problem.values["X"], problem.values["W"]
+    largest = float(np.max(np.abs(x @ w @ x.T), initial=0.0))
+    limit = float(rng.choice([0.5, 1.0, 2.0]))
+    power = 0 if largest <= limit else int(np.ceil(np.log2(largest / limit)))
+    return replace(problem, constants={**problem.constants, "tau": Fraction(1, 2**power)})
+
+
+def _rescaled_head(rng: Any, g: int, full: bool, dtype: str) -> Problem:
+    head = str(rng.choice(real_heads()))
+    found = real_attention(head, int(rng.integers(4, 9)), width=2)
+    values = dict(found.values)
+    largest = float(np.max(np.abs(values["X"] @ values["W"] @ values["X"].T)))
+    values["W"] = values["W"] * 2.0 ** -max(0, int(np.ceil(np.log2(largest))))
+    count = found.sizes["n"]
+    values["M"] = np.ones((count, count)) if full else np.tri(count)
+    text = f"{found.text};degree={g};rescaled to |S| <= 1"
+    return _rounded(replace(found, values=values, sizes={**found.sizes, "g": g}, text=text), dtype)
+
+
+# -- one instance ------------------------------------------------------------------------------------------------------
+def run_implementation(problem: Problem, dtype: str) -> dict[str, np.ndarray]:
+    """What impl returns on a layer, by part.
+
+    Raises:
+        almostlinear.impl.DegreeError: if the polynomial may vanish on the layer's range.
+    """
+    import torch
+
+    from almostlinear import impl
+
+    x, w, w_v, upstream = (
+        torch.from_numpy(problem.values[k]).to(getattr(torch, dtype)) for k in ("X", "W", "W_V", "G")
+    )
+    causal = not bool(np.all(problem.values["M"] == 1))
+    options: Any = {"degree": problem.sizes["g"], "scale": float(problem.constants["tau"]), "is_causal": causal}
+    found = impl.algorithm1(x, w, w_v, upstream, **options)
+    output = impl.low_rank_attention(x @ w, x, x @ w_v, **options)
+    returned = {part: getattr(found, name) for part, name in FIELDS.items()} | {"output": output}
+    return {part: value.to(torch.float64).numpy() for part, value in returned.items()}
+
+
+def rounding_factor(problem: Problem, dtype: str, evaluate: Interpreter) -> arb:
+    """(1 + gamma_M)((1 + u)/(1 - rho))^r - 1, or infinity where rho >= 1."""
+    n, d, g = (problem.sizes[k] for k in "ndg")
+    u = ROUNDOFF[dtype]
+    length = path_length(n, d, g, comb(d + g, g)) * u
+    gamma = length / (1 - length)
+    ratio = NORM_OF["max"](evaluate(absolute_program(NORMALISER)) / evaluate(NORMALISER))
+    rho = gamma * ratio
+    return (1 + gamma) * ((1 + u) / (1 - rho)) ** RECIPROCALS - 1 if rho < 1 else arb("inf")
+
+
+def decide(
+    problem: Problem, dtype: str, returned: dict[str, np.ndarray], claims: dict[str, Bound]
+) -> dict[str, Outcome]:
+    """Every output of one instance."""
+    with precision(DEFAULT_BITS):
+        evaluate = Interpreter(Balls(problem))
+        value = Evaluator(evaluate)
+        factor = rounding_factor(problem, dtype, evaluate)
+        outcomes = {}
+        for part, (polynomial, exact) in OUTPUTS.items():
+            claim = claims[part]
+            norm = NORM_OF[next(x.norm for x in claim.left.free_symbols if getattr(x, "norm", "") in ("max", "sum"))]
+            computed = Balls.each(arb, returned[part].astype(object))
+            poly, true = evaluate(polynomial), evaluate(exact)
+            rounding, total = norm(computed - poly), norm(computed - true)
+            certificate, bound = norm(evaluate(absolute_program(polynomial))) * factor, value(claim.right)
+            outcomes[part] = Outcome(
+                rounding,
+                certificate,
+                norm(poly - true),
+                bound,
+                total,
+                at_most(total, bound + certificate),
+                at_most(rounding, certificate),
+            )
+        return outcomes
+
+
+@lru_cache(maxsize=4)
+def _campaign(count: int, seed: int, claims: tuple[Bound, ...]) -> dict[str, Tally]:
+    """All outputs on all layers: one run of impl and one evaluation in balls each."""
+    from almostlinear.impl import DegreeError
+
+    by_part = {claim.part: claim for claim in claims}
+    tallies = {part: Tally() for part in by_part}
+    for family, problem, dtype in layers(count, seed):
+        try:
+            returned = run_implementation(problem, dtype) if satisfies(claims[0], problem) else None
+        except DegreeError:
+            returned = None
+        if returned is None:
+            for tally in tallies.values():
+                tally.outside += 1
+            continue
+        for part, outcome in decide(problem, dtype, returned, by_part).items():
+            _count(tallies[part], family, problem, dtype, outcome)
+    return tallies
+
+
+def _count(tally: Tally, family: str, problem: Problem, dtype: str, outcome: Outcome) -> None:
+    if outcome.within is not Answer.YES or outcome.certified is not Answer.YES:
+        if tally.bad is None and (outcome.certificate.is_finite()):
+            tally.bad = (problem, dtype, outcome)
+        tally.outside += 1
+        return
+    tally.tried += 1
+    tally.families.add(family)
+    limit = outcome.bound + outcome.certificate
+    ratio = _ratio(outcome.total, limit)
+    if ratio > tally.worst:
+        tally.worst, tally.instance = ratio, f"{problem.text};{dtype}"
+    tally.rounding = max(tally.rounding, _ratio(outcome.rounding, outcome.certificate))
+    tally.truncation = max(tally.truncation, _ratio(outcome.truncation, outcome.bound))
+
+
+def _ratio(part: arb, whole: arb) -> float:
+    return float((part / whole).mid()) if whole > 0 else 0.0
+
+
+def examine(task: Task) -> Evidence | None:
+    """``enclosed`` over the drawn layers, ``refuted`` if impl leaves its certificate on one, None for other statements."""
+    if task.statement.id != STATEMENT or not isinstance(task.claim, Bound):
+        return None
+    claims = tuple(c for c in task.statement.claims if isinstance(c, Bound))
+    tally = _campaign(task.profile.bounds, task.seed, claims)[task.claim.part]
+    if tally.bad is not None:
+        return _refuted(task, tally.bad)
+    if not tally.tried:
+        return None
+    detail = {
+        "families": sorted(tally.families),
+        "outside": tally.outside,
+        "rounding, observed / certified": tally.rounding,
+        "truncation, observed / bound": tally.truncation,
+        "tightness": {"best": tally.worst, "instance": tally.instance},
+    }
+    return task.found(
+        ENGINE, "enclosed", "ball", ("torch", "python-flint"), tried=tally.tried, seed=task.seed, detail=detail
+    )
+
+
+def _refuted(task: Task, bad: tuple[Problem, str, Outcome]) -> Evidence:
+    problem, dtype, outcome = bad
+    witness = {
+        "schema": 1, "statement": task.statement.id, "part": task.claim.part, "reading": task.claim.reading,
+        **to_json(problem),
+        "claimed": f"|impl - poly| <= {outcome.certificate.str(6, radius=False)} in {dtype}",
+        "actual": outcome.rounding.str(6, radius=False),
+        "arithmetic": "balls, strict", "judges": "the implementation, not the statement",
+    }  # fmt: skip
+    return task.found(ENGINE, REFUTED, "ball", ("torch", "python-flint"), tried=1, seed=task.seed, witness=witness)
+
+
+def printed_against_repaired(count: int, seed: int) -> list[dict[str, Any]]:
+    """Algorithm 1 as printed and as repaired against the true gradients, by layer: relative errors in the max norm (float64)."""
+    import torch
+
+    from almostlinear import impl
+
+    rows = []
+    for k in range(count):
+        rng = np.random.default_rng([seed, k])
+        n, d, causal = 2 ** (3 + k % 4), 2 + 2 * (k % 3), k % 2 == 1
+        x, w, w_v, g = (torch.from_numpy(rng.uniform(-1, 1, s) / np.sqrt(d)) for s in ((n, d), (d, d), (d, d), (n, d)))
+        true = impl.dense_gradients(x, w, w_v, g, is_causal=causal)
+        row: dict[str, Any] = {"n": n, "d": d, "causal": causal, "degree": 8}
+        for formulas in ("printed", "repaired"):
+            found = impl.algorithm1(x, w, w_v, g, formulas=formulas, degree=8, is_causal=causal)  # type: ignore[arg-type]
+            for name in ("dX", "dW", "dWV"):
+                exact = getattr(true, name)
+                row[f"{formulas} {name}"] = float((getattr(found, name) - exact).abs().max() / exact.abs().max())
+        rows.append(row)
+    return rows
