@@ -1,7 +1,8 @@
 """The command line: `almostlinear list | show | check | status | impact | replay | report`.
 
-Results go to stdout (with --json one object and nothing else), messages and progress to stderr. Exit codes: 0 all as claimed; 1 a claim
-failed; 2 bad usage or bad input; 3 stopped early, what was found is kept. Heavy imports wait until a command needs them.
+Results go to stdout (with --json one object and nothing else), messages and progress to stderr. Exit codes: 0 all as
+claimed; 1 a claim failed; 2 bad usage or bad input; 3 stopped early, what was found is kept. Heavy imports wait until a
+command needs them.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ OPERATIONS = (
     Operation("diag", diag(v) @ X, lambda m: m["v"] * m["X"]),
     Operation("diag", diag(X.col(k)), lambda m: np.diag(m["X"][:, 1]), {k: 2}),
     Operation("kron", kron(X, W), lambda m: np.kron(m["X"], m["W"])),
-    Operation("rowkron", rowkron(X, Y), lambda m: np.array([np.kron(y, x) for x, y in zip(m["X"], m["Y"])])),
+    Operation("rowkron", rowkron(X, Y), lambda m: np.array([np.kron(y, x) for x, y in zip(m["X"], m["Y"], strict=True)])),
     Operation("block", block(kron(X, Y), i, n), lambda m: np.kron(m["X"][1:2], m["Y"]), {i: 2}),
     Operation("loss", loss(X @ W, G), lambda m: (m["X"] @ m["W"] * m["G"]).sum().reshape(1, 1)),
     Operation("sum", total(i, j, k, X[i, k] * Y[j, k] * X.row(j)),

@@ -30,9 +30,15 @@ NEEDED = {
 }
 
 
-def record(strength="proved", basis="exact", engine="expansion", statement="z", part="1", reading="as printed", **fields):
+def record(
+    strength="proved", basis="exact", engine="expansion", statement="z", part="1", reading="as printed", **fields
+):
     """A record of the least that its strength and basis need; the code hash is that of the engine now."""
-    detail = {**NEEDED.get(basis, {}), **({"sizes": {"n": 2}} if strength == "proved-at-size" else {}), **fields.pop("detail", {})}
+    detail = {
+        **NEEDED.get(basis, {}),
+        **({"sizes": {"n": 2}} if strength == "proved-at-size" else {}),
+        **fields.pop("detail", {}),
+    }
     code = status.code_hash(status.module_of(engine))
     made = {"hash": "h", "code": code, "tried": 1, "detail": detail, **fields}
     if strength == "refuted":
@@ -200,7 +206,10 @@ def verdict_of(registry, records, name="z"):
 ONE = alone(own("z", TRIVIAL))
 CLAIM_VERDICTS = {
     "nothing": ([], "open"),
-    "the strongest": ([record("searched", "floating point"), record("enclosed", "ball"), record("stated", "encoding")], "enclosed"),
+    "the strongest": (
+        [record("searched", "floating point"), record("enclosed", "ball"), record("stated", "encoding")],
+        "enclosed",
+    ),
     "proved above enclosed": ([record(), record("enclosed", "ball")], "proved"),
     "at a size": ([record("proved-at-size"), record("enclosed", "ball")], "proved-at-size"),
     "a witness above a proof": ([record(), record("refuted")], "refuted"),
@@ -386,7 +395,9 @@ def copied(tmp_path_factory):
     folder = tmp_path_factory.mktemp("edited")
     (folder / "almostlinear").mkdir()
     (folder / "almostlinear" / "__init__.py").write_text("")
-    shutil.copytree(ROOT / "theorems", folder / "almostlinear" / "theorems", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "theorems", folder / "almostlinear" / "theorems", ignore=shutil.ignore_patterns("__pycache__")
+    )
     return folder, *hashes_of(folder)
 
 
@@ -485,7 +496,9 @@ def test_what_an_examination_depends_on(monkeypatch, change):
     seen, registry = counted(monkeypatch), alone(own("z", Identity(v, v)))
     with Ledger(None) as ledger:
         run(registry, ledger, registry)
-        options = {"seed": {"seed": 1}, "profile": {"profile": replace(PROFILES["quick"], name="other")}}.get(change, {})
+        options = {"seed": {"seed": 1}, "profile": {"profile": replace(PROFILES["quick"], name="other")}}.get(
+            change, {}
+        )
         if change == "claim":
             registry = alone(own("z", Identity(v * 2, v + v)))
         if change == "code":

@@ -10,7 +10,7 @@ by the rules below; each is an elementary inequality:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -109,7 +109,7 @@ def upper_bound(a: Formula, known: Mapping[Formula, Norm] | None = None) -> Deri
     raise ValueError(f"no rule bounds the operation {a.op!r}")
 
 
-_RULES = {
+_RULES: dict[str, tuple[str, Callable[..., sympy.Expr]]] = {
     "add": ("|A + B| <= |A| + |B|", lambda a, x, y: x + y),
     "scale": ("|c A| <= |c| |A|", lambda a, x: sympy.Abs(a.data[0]) * x),
     "matmul": ("|A B| <= (inner size) |A| |B|", lambda a, x, y: a.args[0].shape[1] * x * y),

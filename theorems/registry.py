@@ -200,7 +200,7 @@ def load_plugin(source: str) -> list[Statement]:
 
 def _import_plugin(source: str) -> None:
     path = Path(source)
-    if not path.suffix == ".py":
+    if path.suffix != ".py":
         if importlib.util.find_spec(source) is None:
             raise PluginError(f"{source}: no such file or module; give a .py file or the name of an installed module")
         importlib.import_module(source)

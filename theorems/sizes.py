@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Union
 
 import sympy
 
@@ -49,7 +48,7 @@ class Pair:
         return (self.major, self.minor)
 
 
-AnyIndex = Union[Index, Pair]
+AnyIndex = Index | Pair
 
 
 def tokens(names: str, count: sympy.Expr = n) -> tuple[Index, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import sympy
 
@@ -109,7 +109,7 @@ class Bound:
         return ["bound", self.part, self.reading, str(self.left), str(self.right), given, inside]
 
 
-Claim = Union[Identity, Bound]
+Claim = Identity | Bound
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def _against(node: Formula, direction: Formula) -> Formula:
     if not any(below.op == "grad" for below in node.walk()):
         return inner(node, direction)
     if node.op == "grad":
-        return jvp(*node.args, direction)
+        scalar, variable = node.args
+        return jvp(scalar, variable, direction)
     if node.op == "define":
         return _against(node.args[0], direction)
     if node.op == "add":

@@ -85,7 +85,11 @@ def representatives(claim: Identity, sizes: dict[str, int]) -> Iterator[Environm
         groups.setdefault(str(index.size), []).append(index)
     patterns = [list(_patterns(len(group), sizes.get(name, len(group)))) for name, group in groups.items()]
     for chosen in itertools.product(*patterns):
-        values = {i: v for group, pattern in zip(groups.values(), chosen, strict=True) for i, v in zip(group, pattern)}
+        values = {
+            i: v
+            for group, pattern in zip(groups.values(), chosen, strict=True)
+            for i, v in zip(group, pattern, strict=True)
+        }
         if all(condition.holds(values) for condition in claim.where):
             yield values
 

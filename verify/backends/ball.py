@@ -28,7 +28,8 @@ def precision(bits: int) -> Any:
 class Balls(ObjectBackend):
     """arb: real balls; derivatives by dual numbers."""
 
-    kind, matrix = arb, arb_mat
+    kind: Any = arb
+    matrix: Any = arb_mat
 
     def number(self, value: Fraction | int | float) -> Any:
         if isinstance(value, float):

@@ -128,7 +128,7 @@ class LetterCount:
         own = letters_of(node.shape[0]) + letters_of(node.shape[1])
         for index in node.free:
             own = own + letters_of(index.size)
-        inside = a.inside | (own + own + a.letters)
+        inside: Counter = Counter(a.inside | (own + own + a.letters))
         return Letters(Counter(), a.touched, a.lost, False, max(1, a.degree), int(reciprocal), inside)
 
     def exp(self, node: Formula, environment: Environment, a: Letters) -> Letters:
@@ -203,7 +203,8 @@ class LetterCount:
         return replace(change, touched=_inside(change).touched, diagonal=False)
 
     def directional(self, interpreter: Interpreter, node: Formula, environment: Environment) -> Letters:
-        return self._change(interpreter, *node.args, environment)
+        body, variable, direction = node.args
+        return self._change(interpreter, body, variable, direction, environment)
 
     def _change(
         self,

@@ -69,7 +69,7 @@ def as_ball(value: fmpq_poly) -> arb:
 
 def as_text(value: fmpq_poly) -> str:
     """Such as ``3/4 - 2 ln2``."""
-    parts = []
+    parts: list[str] = []
     for power, coefficient in enumerate(value.coeffs()):
         if coefficient != 0:
             name = "" if power == 0 else "ln2" if power == 1 else f"ln2^{power}"

@@ -32,7 +32,7 @@ def batch(claim: Identity, family: str, sizes: dict[str, int], count: int, seed:
     named = symbols_of(claim)
     drawn = []
     for k in range(count):
-        values = {}
+        values: dict[str, Any] = {}
         for node in named:
             kind = "uniform" if node.data[0] == DIRECTION else family
             values |= draw([node], describe(kind, sizes, 1.0, seed * 100_003 + k)).values

@@ -221,9 +221,7 @@ def _point(problem: Problem, bits: int, points: Points) -> Interpreter:
     return points[bits]
 
 
-def _decide_bound_at(
-    claim: Bound, problem: Problem, environment: Environment, points: Points
-) -> tuple[Answer, float]:
+def _decide_bound_at(claim: Bound, problem: Problem, environment: Environment, points: Points) -> tuple[Answer, float]:
     answer, ratio = Answer.UNKNOWN, 0.0
     for doubling in range(DOUBLINGS + 1):
         bits = DEFAULT_BITS << doubling

@@ -265,7 +265,7 @@ def printed_against_repaired(count: int, seed: int) -> list[dict[str, Any]]:
         true = impl.dense_gradients(x, w, w_v, g, is_causal=causal)
         row: dict[str, Any] = {"n": n, "d": d, "causal": causal, "degree": 8}
         for formulas in ("printed", "repaired"):
-            found = impl.algorithm1(x, w, w_v, g, formulas=formulas, degree=8, is_causal=causal)  # type: ignore[arg-type]
+            found = impl.algorithm1(x, w, w_v, g, formulas=formulas, degree=8, is_causal=causal)
             for name in ("dX", "dW", "dWV"):
                 exact = getattr(true, name)
                 row[f"{formulas} {name}"] = float((getattr(found, name) - exact).abs().max() / exact.abs().max())

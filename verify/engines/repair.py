@@ -1,6 +1,7 @@
 """Automatic repair: a true right side for a false identity, as a linear combination of variants of its printed terms.
 
-The printed side is split into terms; in each term every square matrix may stand transposed, and a scalar of the claim be put in. Over GF(p) each candidate and
+The printed side is split into terms; in each term every square matrix may stand transposed, and a scalar of the
+claim be put in. Over GF(p) each candidate and
 the left side become columns of numbers, one row for each random point, and the left side is solved for. A solution
 with small rational coefficients is a suggestion; it counts for nothing until an engine has proved it.
 """
@@ -144,7 +145,9 @@ def _variants(node: Formula) -> Iterator[Formula]:
     if _is_square(node):
         yield node
         yield node.T
-    elif node.op in ("symbol", "ones", "eye", "unit", "exp", "recip", "func", "diag", "grad", "jvp", "loss") or (node.op == "define" and not node.free):
+    elif node.op in ("symbol", "ones", "eye", "unit", "exp", "recip", "func", "diag", "grad", "jvp", "loss") or (
+        node.op == "define" and not node.free
+    ):
         yield node
     elif node.op == "hadamard":
         for a, b in itertools.product(*(variants(x) for x in node.args)):

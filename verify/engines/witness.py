@@ -123,7 +123,8 @@ class _AsBalls(Interpreter):
 
 
 def _digits(value: arb) -> str:
-    return str(int(value.mid().unique_fmpz())) if value.is_integer() else value.str(20, radius=False)
+    whole = value.mid().unique_fmpz() if value.is_integer() else None
+    return str(whole) if whole is not None else value.str(20, radius=False)
 
 
 def _one_based(where: tuple[int, ...]) -> tuple[int, int]:
@@ -176,7 +177,7 @@ def carriers(claim: Identity | Bound) -> list[str | None]:
         for node in side.walk():
             if node.op == "exp":
                 under |= set(node.symbols())
-    return sorted(under) if under else [None]
+    return [*sorted(under)] if under else [None]
 
 
 def in_units(problem: Problem, carrier: str | None) -> Problem:
