@@ -29,6 +29,15 @@ GUARDS = "".join(
     "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;\n"
     for table in ("evidence", "examined", "runs")
     for verb in ("UPDATE", "DELETE")
+) + "".join(
+    # INSERT OR REPLACE deletes without firing a DELETE trigger.
+    f"CREATE TRIGGER {table}_again BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+    "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;\n"
+    for table, same in (
+        ("evidence", "id = NEW.id OR digest = NEW.digest"),
+        ("examined", "key = NEW.key"),
+        ("runs", "id = NEW.id"),
+    )
 )
 
 
@@ -77,19 +86,21 @@ class Ledger:
 
     def append(self, evidence: Iterable[Evidence], key: str | None = None) -> int:
         """Keep records, all or none, and with them that the examination ``key`` is done; returns how many are new."""
-        rows = [(e.digest, e.statement, json.dumps(e.to_json(), sort_keys=True)) for e in evidence]
+        fresh = {e.digest: e for e in evidence if not self._has("evidence", "digest", e.digest)}
+        rows = [(name, e.statement, json.dumps(e.to_json(), sort_keys=True)) for name, e in fresh.items()]
         with self._connection:
-            done = self._connection.executemany(
-                "INSERT OR IGNORE INTO evidence (digest, statement, record) VALUES (?, ?, ?)", rows
-            )
-            if key is not None:
-                self._connection.execute("INSERT OR IGNORE INTO examined VALUES (?)", (key,))
-        return max(done.rowcount, 0)
+            self._connection.executemany("INSERT INTO evidence (digest, statement, record) VALUES (?, ?, ?)", rows)
+            if key is not None and not self.examined(key):
+                self._connection.execute("INSERT INTO examined VALUES (?)", (key,))
+        return len(rows)
+
+    def _has(self, table: str, column: str, value: str) -> bool:
+        query = f"SELECT 1 FROM {table} WHERE {column} = ?"
+        return self._connection.execute(query, (value,)).fetchone() is not None
 
     def examined(self, key: str) -> bool:
         """Whether the examination of this key is done."""
-        found = self._connection.execute("SELECT 1 FROM examined WHERE key = ?", (key,)).fetchone()
-        return found is not None
+        return self._has("examined", "key", key)
 
     def __iter__(self) -> Iterator[Evidence]:
         return self.records()
