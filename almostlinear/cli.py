@@ -330,6 +330,7 @@ def report(
     registry = _registry(plugin)
     with _open(ledger, must_exist=True) as opened:
         rows = [s.to_json() for s in _statuses(registry, opened)]
+        tables = _tables()
         run = opened.last_run() or {
             "date": "",
             "seed": None,
@@ -339,13 +340,21 @@ def report(
             "instances": 0,
         }
     try:
-        page = build(rows, registry, out, run)
+        page = build(rows, registry, out, {**run, "tables": tables})
     except OSError as error:
         _bad(f"{out}: cannot be written ({error.strerror})")
     if as_json:
         _emit({"page": str(page)})
     else:
         print(page)
+
+
+def _tables() -> list[dict[str, Any]]:
+    """Figures that belong to no single statement: Algorithm 1 in both forms, and where trained heads stand."""
+    from almostlinear.verify import regime
+    from almostlinear.verify.engines.implementation import algorithm_table
+
+    return [algorithm_table(0), regime.table()]
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ def context(statements: list[dict[str, Any]], registry: Iterable[Statement], run
     ]
     return {
         "run": _run_line(run),
+        "tables": [table for table in run.get("tables", ()) if table.get("rows")],
         "counts": [(label, _counts(cards.values(), origins)) for label, origins in _COUNTED],
         "errata": [_erratum(c, cards) for c in cards.values() if _is_erratum(c)],
         "misprints": [c for c in cards.values() if c.misprints],

@@ -251,6 +251,16 @@ def _refuted(task: Task, bad: tuple[Problem, str, Outcome]) -> Evidence:
     return task.found(ENGINE, REFUTED, "ball", ("torch", "python-flint"), tried=1, seed=task.seed, witness=witness)
 
 
+def algorithm_table(seed: int) -> dict[str, Any]:
+    """`printed_against_repaired` as a table of the report, errors with three digits."""
+    rows = [
+        {k: f"{v:.2e}" if isinstance(v, float) else v for k, v in row.items()}
+        for row in printed_against_repaired(6, seed)
+    ]
+    note = "relative error of each gradient against exact attention, max norm, float64"
+    return {"title": "Algorithm 1, as printed and as repaired", "note": note, "rows": rows}
+
+
 def printed_against_repaired(count: int, seed: int) -> list[dict[str, Any]]:
     """Algorithm 1 as printed and as repaired against the true gradients, by layer: relative errors in the max norm (float64)."""
     import torch
