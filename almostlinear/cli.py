@@ -157,6 +157,7 @@ def check(
     """Run the engines on statements (all of them by default) and write evidence to the ledger."""
     from almostlinear.verify import baseline
     from almostlinear.verify.replay import write_witnesses
+    from almostlinear.verify.task import PROFILES
 
     registry = _registry(plugin)
     named = list(ids or [])
@@ -165,8 +166,13 @@ def check(
         chosen = [s for s in chosen if s.origin == "own"]
     if update_baseline and (named or plugin):
         _bad("--update-baseline takes all statements: leave out ids and plugins")
+    if profile not in PROFILES:
+        _bad(f"unknown profile {profile!r}; use one of {', '.join(PROFILES)}")
+    if device not in ("cpu", "cuda"):
+        _bad(f"unknown device {device!r}; use cpu or cuda")
     with _open(ledger, must_exist=False) as opened:
-        progress = _run(registry, opened, chosen, profile, seed, budget, device)
+        _statuses(registry, opened)  # a ledger that cannot be read is refused before anything is added to it
+        progress = _run(registry, opened, chosen, profile, seed, budget)
         found = _statuses(registry, opened)
         write_witnesses(opened, found)
         found = [s for s in _statuses(registry, opened) if s.statement in chosen]
@@ -191,29 +197,31 @@ def check(
 
 
 def _run(
-    registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None, device: str
+    registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None
 ) -> Any:
     from almostlinear import terminal
-    from almostlinear.verify.campaign import run
+    from almostlinear.verify.campaign import CannotExamine, run
     from almostlinear.verify.task import PROFILES, versions
 
-    if profile not in PROFILES:
-        _bad(f"unknown profile {profile!r}; use one of {', '.join(PROFILES)}")
-    if device not in ("cpu", "cuda"):
-        _bad(f"unknown device {device!r}; use cpu or cuda")
     begun, started = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     claims = sum(max(1, len(s.claims)) for s in chosen)
     with terminal.progress("checking") as bar:
         task = bar.add_task("checking", total=claims)
-        progress = run(
-            registry,
-            ledger,
-            chosen,
-            profile=PROFILES[profile],
-            seed=seed,
-            budget=budget,
-            on_claim=lambda made, done: bar.update(task, completed=done, description=f"checking {made.id}"),
-        )
+        try:
+            progress = run(
+                registry,
+                ledger,
+                chosen,
+                profile=PROFILES[profile],
+                seed=seed,
+                budget=budget,
+                on_claim=lambda made, done: bar.update(task, completed=done, description=f"checking {made.id}"),
+            )
+        except CannotExamine as error:
+            _bad(str(error))
+        except KeyboardInterrupt:
+            _say("interrupted; what was found is kept, the same command goes on from there")
+            raise typer.Exit(STOPPED) from None
     used = versions("sympy", "python-flint", "numpy", "hypothesis", "mpmath", "torch")
     seconds = round(time.monotonic() - begun, 1)
     ledger.note_run(started, {

@@ -27,6 +27,7 @@ from almostlinear.verify.backends.mp import Points
 from almostlinear.verify.backends.polynomial import Polynomials
 from almostlinear.verify.backends.rational import Rationals, as_ball, as_text
 from almostlinear.verify.backends.torch64 import Torch64
+from almostlinear.verify.contract import free_direction
 from almostlinear.verify.problems import Problem
 from tests.helpers import OPERATIONS, V, W, X, Y, dyadic, exact, i, k, plain_values, table_problem, v, without_units
 
@@ -183,7 +184,7 @@ def test_the_smooth_rows_cover_every_operation_that_has_a_derivative():
 @pytest.mark.parametrize("row", SMOOTH, ids=str)
 def test_dual_numbers_complex_step_and_autograd_agree(row):
     scalar, problem = scalar_of(row)
-    along = jvp(scalar, X, symbol("V*", n, d))
+    along = jvp(scalar, X, free_direction(n, d))
     with precision(1200):
         dual = Interpreter(Balls(problem))(along, row.at)[0, 0]
         step = Interpreter(ComplexStep(problem))(along, row.at)[0, 0].real
@@ -200,7 +201,7 @@ def test_the_whole_gradient_is_its_directional_derivatives(row):
     from almostlinear.theorems import grad
 
     scalar, problem = scalar_of(row)
-    direction = symbol("V*", n, d)
+    direction = free_direction(n, d)
     evaluate = Interpreter(Balls(problem))
     with precision(169):
         left = evaluate(inner(grad(scalar, X), direction), row.at)[0, 0]

@@ -208,8 +208,8 @@ def test_claims() -> None:
     )
     assert claim_plain(Identity(X, G)) == "X = G"
     assert claim_parts(Identity(X, G))[1] is None
-    bound = Bound(maxnorm(X), n**c, given=(maxnorm(G) <= n**c, sympy.Gt(c, 1)))
-    assert claim_plain(bound) == "|X| ≤ n^c   if |G| ≤ n^c, c > 1"
+    bound = Bound(maxnorm(X), n**c, given=(maxnorm(G) <= n**c, sympy.Ge(c, 1)))
+    assert claim_plain(bound) == "|X| ≤ n^c   if |G| ≤ n^c, c ≥ 1"
 
 
 def test_a_bound_on_rows_holds_for_all_of_them() -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import sympy
 
-from .sizes import AnyIndex, Index, Pair
+from .sizes import AnyIndex, Index, Pair, letters_of
 
 __all__ = [
     "Formula", "ShapeError", "absolute", "block", "causal_rows", "define", "diag", "entries", "exp", "eye", "func", "grad",
@@ -60,7 +60,7 @@ class Formula:
     digest: str
 
     def __new__(cls, op: str, args: tuple[Formula, ...], data: tuple, shape: Shape, bound: Index | None = None):
-        shape = (sympy.sympify(shape[0]), sympy.sympify(shape[1]))
+        shape = (_extent(shape[0]), _extent(shape[1]))
         key = (op, args, data, shape)
         found = _interned.get(key)
         if found is not None:
@@ -122,7 +122,9 @@ class Formula:
         return self.scaled(-1)
 
     def scaled(self, factor: Any) -> Formula:
-        """The formula times a SymPy scalar in sizes and constants (such as 1/d)."""
+        """The formula times a SymPy scalar in sizes and constants (such as 1/d); a float is no exact scalar."""
+        if sympy.sympify(factor).atoms(sympy.Float):
+            raise ShapeError(f"the scalar {factor} is a float; write it as a fraction, such as sympy.Rational(1, 2)")
         return Formula("scale", (self,), (sympy.sympify(factor),), self.shape)
 
     def __mul__(self, other: Any) -> Formula:
@@ -203,6 +205,18 @@ class Formula:
         }
 
 
+def _extent(size: Any) -> sympy.Expr:
+    """A size as SymPy; an integer is checked, a product must be one of positive integer powers."""
+    found = sympy.sympify(size)
+    if found.is_Symbol or (found.is_Integer and found > 0):
+        return found
+    try:
+        letters_of(found)
+    except ValueError as error:
+        raise ShapeError(str(error)) from None
+    return found
+
+
 def _fits(left: Shape, right: Shape) -> bool:
     return _same(left[0], right[0]) and _same(left[1], right[1])
 
@@ -230,6 +244,8 @@ def rebuilt(node: Formula, args: tuple[Formula, ...]) -> Formula:
 def symbol(name: str, rows: Any, columns: Any = 1, *, domain: str = "real") -> Formula:
     """A named matrix. ``domain`` is "real", "positive", "unit" (entries in [-1, 1]), "mask" (entries 0 or 1, ones on the
     diagonal) or "onehot" (rows are unit vectors)."""
+    if name.endswith("*"):
+        raise ShapeError(f"the symbol {name!r}: names that end in * are kept for directions")
     return Formula("symbol", (), (name, domain), (rows, columns))
 
 

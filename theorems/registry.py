@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -181,10 +183,11 @@ def load_plugin(source: str) -> list[Statement]:
     """
     before = dict(registry._statements)
     try:
-        _import_plugin(source)
+        with contextlib.redirect_stdout(sys.stderr):
+            _import_plugin(source)
     except PluginError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         registry._statements = before
         raise PluginError(f"{source}: {_place(error, source)}{type(error).__name__}: {error}") from error
     made = [s for name, s in registry._statements.items() if name not in before]
@@ -195,6 +198,11 @@ def load_plugin(source: str) -> list[Statement]:
         if missing:
             registry._statements = before
             raise PluginError(f"{source}: {name} uses {missing[0]!r}, which no statement has; see `almostlinear list`")
+    try:
+        registry.hashes()
+    except StatementError as error:
+        registry._statements = before
+        raise PluginError(f"{source}: {error}") from None
     return made
 
 
@@ -213,7 +221,7 @@ def _import_plugin(source: str) -> None:
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-def _place(error: Exception, source: str) -> str:
+def _place(error: BaseException, source: str) -> str:
     """``line 12: `` where the error's traceback passes through the plugin."""
     line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
     trace = error.__traceback__

@@ -65,6 +65,8 @@ def letters_of(extent: sympy.Expr) -> Counter[str]:
     """The letters that an index of this range stands for: ``n*d**2`` is one token and two feature letters."""
     counted: Counter[str] = Counter()
     for base, power in sympy.sympify(extent).as_powers_dict().items():
+        if not (power.is_Integer and power > 0) or (base.is_Number and not base.is_Integer):
+            raise ValueError(f"the size {extent} is not a product of positive powers of sizes")
         if base.is_Symbol:
             counted[base.name] += int(power)
         elif base != 1:
@@ -86,4 +88,7 @@ def at(extent: sympy.Expr, sizes: dict[str, int]) -> int:
     missing = [symbol.name for symbol in value.free_symbols if symbol.name not in sizes]
     if missing:
         raise KeyError(f"no value for size {', '.join(sorted(missing))}")
-    return int(value.subs({symbol: sizes[symbol.name] for symbol in value.free_symbols}))
+    found = value.subs({symbol: sizes[symbol.name] for symbol in value.free_symbols})
+    if not found.is_Integer:
+        raise ValueError(f"the size {value} is {found} at {sizes}, not an integer")
+    return int(found)

@@ -41,6 +41,10 @@ class Condition:
     def holds(self, values: dict[Index, int]) -> bool:
         return (values[self.left] == values[self.right]) == (self.relation == "==")
 
+    def __post_init__(self) -> None:
+        if self.relation not in ("==", "!="):
+            raise StatementError(f"a condition is == or !=, not {self.relation!r}")
+
     def __str__(self) -> str:
         return f"{self.left.name} {'=' if self.relation == '==' else '≠'} {self.right.name}"
 
@@ -82,6 +86,13 @@ class Bound:
     given: tuple[sympy.core.relational.Relational, ...] = ()
     typo: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "left", sympy.sympify(self.left))
+        object.__setattr__(self, "right", sympy.sympify(self.right))
+        strange = [g for g in self.given if not isinstance(g, (sympy.LessThan, sympy.GreaterThan))]
+        if strange:
+            raise StatementError(f"a given relation is a <= b, not {strange[0]}")
+
     def norms(self) -> tuple[Norm, ...]:
         """Every norm that stands in the claim, in a fixed order."""
         found = {
@@ -110,6 +121,16 @@ class Bound:
 
 
 Claim = Identity | Bound
+
+
+def _loose_loss(node: Formula, under: bool) -> bool:
+    """Whether a loss stands where its value, not its derivative, matters."""
+    if node.op == "loss":
+        return not under
+    if node.op in ("grad", "jvp"):
+        return _loose_loss(node.args[0], True) or any(_loose_loss(a, False) for a in node.args[1:])
+    linear = node.op in ("define", "scale", "add", "sum")
+    return any(_loose_loss(a, under and linear) for a in node.args)
 
 
 @dataclass(frozen=True)
@@ -151,9 +172,28 @@ class Statement:
             if isinstance(claim, Identity) and claim.left.shape != claim.right.shape:
                 left, right = (" x ".join(map(str, f.shape)) for f in claim.formulas())
                 raise ShapeError(f"{self.id}, part {claim.part}: the left side is {left} and the right side {right}")
+        self._check_symbols()
         labels = [(c.part, c.reading) for c in self.claims]
         if len(set(labels)) < len(labels):
             raise StatementError(f"{self.id}: two claims have the same part and reading; give each its own")
+
+    def _check_symbols(self) -> None:
+        """One matrix a name, conditions on indices that occur, and a loss only under a derivative."""
+        seen: dict[str, Formula] = {}
+        for claim in self.claims:
+            for side in claim.formulas():
+                for node in (below for below in side.walk() if below.op == "symbol"):
+                    if seen.setdefault(node.data[0], node) is not node:
+                        raise StatementError(
+                            f"{self.id}: two matrices are named {node.data[0]!r}; give each its own name"
+                        )
+                if _loose_loss(side, False):
+                    raise StatementError(
+                        f"{self.id}: a loss is known by its derivative alone; use it under grad or jvp"
+                    )
+            unknown = [c for c in claim.where if not {c.left, c.right} <= set(claim.free)]
+            if unknown:
+                raise StatementError(f"{self.id}: the condition {unknown[0]} speaks of an index that the claim lacks")
 
     def formulas(self) -> tuple[Formula, ...]:
         return self.shows + tuple(f for c in self.claims for f in c.formulas())

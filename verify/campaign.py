@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import Bound, Identity, Statement
 
+from .backends.arrays import NotExact
 from .code_hash import code_hash
 from .engines import (
     bulk,
@@ -36,12 +37,25 @@ PROOFS = {Identity: (expansion, finite_field), Bound: (norms,)}
 INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation)}
 
 
+class CannotExamine(ValueError):
+    """A claim that no engine can evaluate; the message names the statement, the part, what has no rule and what to do."""
+
+
 def examine(task: Task) -> Iterator[Evidence]:
     """Everything that the engines find out about one claim."""
     kind = type(task.claim)
     proofs = [record for engine in PROOFS[kind] if (record := engine.examine(task)) is not None]
+    if (
+        isinstance(task.claim, Identity)
+        and proofs
+        and proofs[0].engine != expansion.ENGINE
+        and expansion.differs(task.claim)
+    ):
+        # As polynomials the sides differ: a vanishing test with the same free symbols would be chance or height, no proof.
+        proofs = [record for record in proofs if not record.detail.get("free reciprocals")]
     yield from proofs
-    if not proofs:
+    everywhere = any(record.strength == "proved" for record in proofs)
+    if not everywhere:
         refuted = witness.examine(task)
         if refuted is not None:
             yield refuted
@@ -50,7 +64,15 @@ def examine(task: Task) -> Iterator[Evidence]:
                 yield repaired
             return
     for engine in INSTANCES[kind]:
-        record = engine.examine(task)
+        try:
+            record = engine.examine(task)
+        except enclosure.Violated as violated:
+            if everywhere:
+                claim = f"{task.statement.id}, part {task.claim.part}"
+                raise RuntimeError(
+                    f"the checker contradicts itself on {claim}: proved, but violated on {violated}"
+                ) from None
+            record = witness.of_violation(task, violated.problem)
         if record is not None:
             yield record
 
@@ -103,7 +125,12 @@ def _examine_once(task: Task, ledger: Ledger, progress: Progress) -> None:
     if ledger.examined(key):
         progress.reused += 1
         return
-    found = list(examine(task))
+    try:
+        found = list(examine(task))
+    except (NotExact, NotImplementedError, KeyError) as error:
+        raise CannotExamine(
+            f"{task.statement.id}, part {task.claim.part}: cannot be examined: {error.args[0] if error.args else error}"
+        ) from error
     ledger.append(found, key)
     progress.instances += sum(record.tried for record in found)
 

@@ -7,18 +7,24 @@ direction tests every entry. `pointwise`: the entry (i, j) of grad(L, X) is the 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from almostlinear.theorems.formula import Formula, inner, jvp, symbol, total, unit
+from almostlinear.theorems.formula import Formula, inner, jvp, total, unit
 from almostlinear.theorems.statement import Identity
 
 DIRECTION = "V*"
+
+
+def free_direction(rows: Any, columns: Any) -> Formula:
+    """The free matrix V of a contraction; its name is kept from statements."""
+    return Formula("symbol", (), (DIRECTION, "real"), (rows, columns))
 
 
 def contracted(claim: Identity) -> Identity:
     """The claim as one scalar identity, linear in a free direction; a scalar claim is returned as it is."""
     if claim.left.is_scalar:
         return claim
-    direction = symbol(DIRECTION, *claim.left.shape)
+    direction = free_direction(*claim.left.shape)
     return replace(claim, left=_against(claim.left, direction), right=_against(claim.right, direction))
 
 

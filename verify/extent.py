@@ -46,10 +46,15 @@ def extent(claim: Identity) -> Extent:
     compound = [name for name in letters if name not in plain and not name.isdigit()]
     return Extent(
         {name: max(1, letters.get(name, 0)) for name in sorted(names)},
-        not any(side.lost for side in sides) and not compound and _read_in_one_order(claim),
+        not any(side.lost for side in sides) and not compound and _read_in_one_order(claim) and _plain(claim),
         max(side.degree for side in sides),
         max(side.reciprocals for side in sides),
     )
+
+
+def _plain(claim: Identity) -> bool:
+    """Whether every free index runs over one size: representatives speak of those alone."""
+    return all(sympy.sympify(index.size).is_Symbol for index in claim.free)
 
 
 def _read_in_one_order(claim: Identity) -> bool:
@@ -64,7 +69,7 @@ def _read_in_one_order(claim: Identity) -> bool:
         if node.op == "block":
             found.append((node.data[0].size, node.data[1]))
         for major, minor in found:
-            if len(sympy.sympify(major * minor).free_symbols) > 1 and 1 not in (major, minor):
+            if sympy.sympify(major * minor).free_symbols and 1 not in (major, minor):
                 splits.setdefault(sympy.expand(major * minor), set()).add((major, minor))
     return all(len(orders) == 1 for orders in splits.values())
 
@@ -79,7 +84,13 @@ def _size_symbols(claim: Identity) -> set[str]:
 
 
 def representatives(claim: Identity, sizes: dict[str, int]) -> Iterator[Environment]:
-    """Index values that meet the claim's conditions, one for each pattern of equal and distinct letters."""
+    """Index values that meet the claim's conditions, one for each pattern of equal and distinct letters.
+
+    Where an index runs over a product of sizes or a number, all values: there tokens and features are distinguished.
+    """
+    if not _plain(claim):
+        yield from all_values(claim, sizes)
+        return
     groups: dict[str, list[Index]] = {}
     for index in claim.free:
         groups.setdefault(str(index.size), []).append(index)

@@ -7,6 +7,7 @@ matrices are float64, so every backend sees the same dyadic rationals. Family ``
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -238,9 +239,34 @@ def from_json(data: Any, where: str = "witness") -> Problem:
     bad = [f"{k}: {v}" for k, v in units.items() if v != "ln2"] if isinstance(units, dict) else ["units"]
     if bad:
         raise BadProblem(f"{where}: unknown unit {bad[0]!r}; the only unit is 'ln2'")
+    for key in ("constants", "functions"):
+        if not isinstance(data.get(key, {}), dict):
+            raise BadProblem(f"{where}: {key} must be an object of names and values")
+    wrong = [v for v in data.get("functions", {}).values() if not re.fullmatch(r"tanh|power:\d{1,2}", str(v))]
+    if wrong:
+        raise BadProblem(f"{where}: unknown function {str(wrong[0])[:40]!r}; use 'tanh' or 'power:2'")
     constants = {k: _fraction(v, f"{where}: constant {k}") for k, v in data.get("constants", {}).items()}
     functions = {str(k): str(v) for k, v in data.get("functions", {}).items()}
     return Problem(sizes, values, dict(units), constants, functions, where)
+
+
+def outside(problem: Problem, symbols: Iterable[Formula]) -> str | None:
+    """Which matrix of a problem leaves its symbol's domain; None if none does."""
+    for node in symbols:
+        name, domain = node.data
+        value = problem.values.get(name)
+        if value is not None and not DOMAINS[domain](np.asarray(value, dtype=float), problem.units.get(name)):
+            return f"{name} is not what the statement assumes: {domain}"
+    return None
+
+
+DOMAINS = {
+    "real": lambda a, unit: True,
+    "positive": lambda a, unit: bool(np.all(a > 0)),
+    "unit": lambda a, unit: unit is None and bool(np.all(np.abs(a) <= 1)),
+    "mask": lambda a, unit: unit is None and bool(np.all((a == 0) | (a == 1)) and np.all(np.diagonal(a) == 1)),
+    "onehot": lambda a, unit: unit is None and bool(np.all((a == 0) | (a == 1)) and np.all(a.sum(-1) == 1)),
+}
 
 
 def _matrix(rows: Any, where: str) -> Array:
@@ -255,7 +281,7 @@ def _matrix(rows: Any, where: str) -> Array:
 
 def _fraction(text: Any, where: str) -> Fraction:
     try:
-        if not isinstance(text, (str, int)) or len(str(text)) > 100:
+        if not re.fullmatch(r"-?\d{1,60}(/\d{1,60})?", str(text)) or isinstance(text, (bool, float)):
             raise ValueError
         return Fraction(text)
     except (ValueError, ZeroDivisionError):

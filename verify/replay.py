@@ -14,10 +14,11 @@ from typing import Any
 from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import Bound, Identity, Statement
 
+from .engines.enclosure import symbols_of
 from .engines.witness import Violation, violation
 from .evidence import REFUTED
 from .ledger import Ledger
-from .problems import BadProblem, from_json
+from .problems import BadProblem, Problem, from_json, outside
 from .status import StatementStatus, witness_path
 
 
@@ -77,6 +78,17 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
+def _require_inside(claim: Identity | Bound, problem: Problem, where: str) -> None:
+    """Refuse a problem that the statement does not speak of."""
+    strange = outside(problem, symbols_of(claim))
+    if strange is not None:
+        raise BadProblem(f"{where}: {strange}")
+    scalars = (claim.left, claim.right) if isinstance(claim, Bound) else ()
+    for symbol in {s for e in scalars for s in e.free_symbols if s.is_positive}:
+        if problem.constants.get(symbol.name, 1) <= 0:
+            raise BadProblem(f"{where}: the constant {symbol.name} must be positive")
+
+
 def replay(data: dict[str, Any], registry: Registry, where: str = "witness") -> Replay:
     """Evaluate the claim on the witness's problem, exactly where the numbers admit it.
 
@@ -90,7 +102,9 @@ def replay(data: dict[str, Any], registry: Registry, where: str = "witness") -> 
         known = "; ".join(f"part {c.part!r}, reading {c.reading!r}" for c in made.claims)
         raise BadProblem(f"{where}: {made.id} has no part {data['part']!r} in that reading; it has {known}")
     try:
-        found = violation(claims[0], from_json(data, where))
+        problem = from_json(data, where)
+        _require_inside(claims[0], problem, where)
+        found = violation(claims[0], problem)
     except KeyError as error:
         raise BadProblem(f"{where}: {error.args[0]}") from None
     agrees = found is not None and (found.claimed, found.actual) == (data.get("claimed"), data.get("actual"))

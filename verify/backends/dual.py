@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from almostlinear.theorems.formula import Formula, func
 
-from .interpreter import Environment, Interpreter
+from .interpreter import OPERATIONS, Environment, Interpreter
 
 LINEAR = ("scale", "transpose", "row", "col", "entry", "block", "diag")
 BILINEAR = ("matmul", "hadamard", "times", "kron", "rowkron")
@@ -37,6 +37,8 @@ class DualBackend:
         rules = {**dict.fromkeys(LINEAR, self._linear), **dict.fromkeys(BILINEAR, self._bilinear)}
         rules |= dict.fromkeys(CONSTANT, self._constant)
         if op not in rules:
+            if op in OPERATIONS:
+                raise NotImplementedError(f"no rule differentiates {op!r}")
             raise AttributeError(op)
         return rules[op]
 

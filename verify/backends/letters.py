@@ -25,10 +25,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import sympy
+
 from almostlinear.theorems.formula import Formula
 from almostlinear.theorems.sizes import AnyIndex, Index, letters_of
 
-from .interpreter import Environment, Interpreter
+from .arrays import NotExact
+from .interpreter import OPERATIONS, Environment, Interpreter
 
 ROW, COLUMN = "row", "column"
 
@@ -228,7 +231,16 @@ def _inside(a: Letters, beside: set[str] | None = None) -> Letters:
 
 
 def _scalar_degree(expression: Any) -> int:
-    return sum(abs(int(power)) for base, power in expression.as_powers_dict().items() if base.is_Symbol)
+    """The degree of a rational scalar: of its numerator and its denominator together."""
+    return sum(_degree(part) for part in expression.as_numer_denom())
+
+
+def _degree(part: Any) -> int:
+    symbols = sorted(part.free_symbols, key=str)
+    try:
+        return int(sympy.Poly(part, *symbols).total_degree()) if symbols else 0
+    except sympy.PolynomialError:
+        raise NotExact(f"the scalar {part} is not a rational function; let a symbol such as tau stand for it") from None
 
 
 class LetterChange:
@@ -249,6 +261,10 @@ class LetterChange:
             )
         if op in ("matmul", "hadamard", "times", "kron", "rowkron"):
             return self._bilinear
+        if op in OPERATIONS:
+            raise NotImplementedError(f"no rule differentiates {op!r}")
+        if op in ("gradient", "directional"):
+            raise NotImplementedError("a derivative of a derivative has no rule; write the inner derivative out")
         raise AttributeError(op)
 
     def symbol(self, node: Formula, environment: Environment) -> tuple:

@@ -39,6 +39,14 @@ ENOUGH = 0.85
 ATTENTION = frozenset({"X", "W", "W_V", "G"})
 
 
+class Violated(Exception):
+    """A drawn problem on which a claim surely fails."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+
+
 @dataclass
 class Tally:
     """What happened on the instances: counts, the closest call and the first violation."""
@@ -294,13 +302,19 @@ def _count_bound(tally: Tally, claim: Bound, family: str, problem: Problem) -> N
 
 
 def examine(task: Task) -> Evidence | None:
-    """``enclosed`` on the drawn instances; None if one violates the claim (`engines.witness` takes over) or none is decided."""
+    """``enclosed`` on the drawn instances; None if none is decided.
+
+    Raises:
+        Violated: if the claim surely fails on one.
+    """
     claim = task.claim
     if isinstance(claim, Identity):
         tally = _try_identity(claim, task.profile.balls, task.seed)
     else:
         tally = _try_bound(claim, task.profile.bounds, task.seed)
-    if tally.violation is not None or not tally.decided:
+    if tally.violation is not None:
+        raise Violated(tally.violation)
+    if not tally.decided:
         return None
     detail = tally.detail()
     if isinstance(claim, Bound) and tally.worst > 0:

@@ -41,6 +41,17 @@ def compare(claim: Identity, sizes: dict[str, int]) -> tuple[bool, int, bool]:
     return True, tried, evaluate.backend.vanished
 
 
+def differs(claim: Identity) -> bool:
+    """Whether the sides surely differ as polynomials in free symbols, at the sizes of their extent."""
+    needed = extent(contracted(claim))
+    if max(needed.sizes.values(), default=1) > LARGEST:
+        return False
+    try:
+        return not difference_is_zero(claim, needed.sizes)[0]
+    except OverflowError:
+        return False
+
+
 def examine(task: Task) -> Evidence | None:
     """Proof for all sizes, proof at one size, or None: the sides differ as formulas, or are too large to expand."""
     claim = task.claim

@@ -27,11 +27,15 @@ def derive(claim: Bound) -> tuple[sympy.Expr, tuple[Derivation, ...]]:
         x.formula: x
         for e in (claim.right, *(g.lts for g in claim.given))
         for x in e.free_symbols
-        if isinstance(x, Norm)
+        if isinstance(x, Norm) and x.norm == "max"
     }
     left, used = claim.left, []
     for norm in sorted(left.free_symbols, key=str):
         if isinstance(norm, Norm) and norm not in known.values():
+            if norm in claim.right.free_symbols or any(norm is g.lts for g in claim.given):
+                continue
+            if norm.norm != "max":
+                raise ValueError(f"no rule bounds {norm}: the rules are about the largest entry")
             _require_monotone(left, norm)
             step = upper_bound(norm.formula, known)
             used.append(step)
@@ -61,8 +65,9 @@ def certificate(derived: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
         return None
     if not all(s.is_nonnegative for s in shifted.free_symbols):
         return None
-    terms = sympy.Add.make_args(shifted)
-    return shifted if all(t.as_coeff_Mul()[0] >= 0 for t in terms) else None
+    symbols = sorted(shifted.free_symbols, key=str)
+    coefficients = sympy.Poly(shifted, *symbols).coeffs() if symbols else [shifted]
+    return shifted if all(c.is_Rational and c >= 0 for c in coefficients) else None
 
 
 def examine(task: Task) -> Evidence | None:

@@ -176,7 +176,7 @@ def carriers(claim: Identity | Bound) -> list[str | None]:
     for side in claim.formulas():
         for node in side.walk():
             if node.op == "exp":
-                under |= set(node.symbols())
+                under |= {name for name, symbol in node.symbols().items() if symbol.data[1] in ("real", "positive")}
     return [*sorted(under)] if under else [None]
 
 
@@ -245,15 +245,24 @@ def _trimmed(claim: Identity | Bound, problem: Problem) -> Problem:
     )
 
 
-def examine(task: Task) -> Evidence | None:
-    """``refuted`` with the smallest witness found, or None."""
-    claim = task.claim
-    found = smallest(claim, task.profile.search, task.seed)
-    if found is None:
-        found = from_instances(claim, task.profile.balls, task.seed)
+def of_violation(task: Task, problem: Problem) -> Evidence | None:
+    """``refuted`` by a drawn problem, shrunk."""
+    found = violation(task.claim, problem)
     if found is None:
         return None
-    witness = found.to_json(task.statement.id, claim.part, claim.reading)
+    return _refuted(task, _shrunk(task.claim, found, lambda p: violation(task.claim, p) is not None))
+
+
+def examine(task: Task) -> Evidence | None:
+    """``refuted`` with the smallest witness found, or None."""
+    found = smallest(task.claim, task.profile.search, task.seed)
+    if found is None:
+        found = from_instances(task.claim, task.profile.balls, task.seed)
+    return None if found is None else _refuted(task, found)
+
+
+def _refuted(task: Task, found: Violation) -> Evidence:
+    witness = found.to_json(task.statement.id, task.claim.part, task.claim.reading)
     return task.found(
         ENGINE,
         REFUTED,
