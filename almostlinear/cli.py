@@ -196,9 +196,7 @@ def check(
         raise typer.Exit(STOPPED)
 
 
-def _run(
-    registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None
-) -> Any:
+def _run(registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None) -> Any:
     from almostlinear import terminal
     from almostlinear.verify.campaign import CannotExamine, run
     from almostlinear.verify.task import PROFILES, versions
