@@ -247,10 +247,9 @@ def _suggest(row: dict[str, Any]) -> None:
     from almostlinear import terminal
 
     for record in row["evidence"]:
-        if record["engine"] == "repair":
-            proved = "proved" if record["detail"]["suggestion proved"] else "not proved"
+        if record["engine"] == "repair" and record["detail"]["suggestion proved"]:
             terminal.out.print(
-                f"  true form of {row['id']} ({proved}): right side {record['detail']['suggested']}", markup=False
+                f"  true form of {row['id']} (proved): right side {record['detail']['suggested']}", markup=False
             )
 
 

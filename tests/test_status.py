@@ -522,7 +522,7 @@ def test_the_same_seed_gives_the_same_evidence():
 
 
 def test_a_witness_of_a_refutation_is_evidence_with_its_values():
-    claim = Identity(X @ W, W @ X.T @ X @ W @ W) if False else Identity(X @ W, X @ W.T)
+    claim = Identity(X @ W, X @ W.T)
     registry = alone(own("z", claim))
     with Ledger(None) as ledger:
         run(registry, ledger, registry)
