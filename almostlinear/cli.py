@@ -170,9 +170,11 @@ def check(
         _bad(f"unknown profile {profile!r}; use one of {', '.join(PROFILES)}")
     if device not in ("cpu", "cuda"):
         _bad(f"unknown device {device!r}; use cpu or cuda")
+    if device == "cuda" and not _has_cuda():
+        _bad("--device cuda: torch finds no CUDA device here; use --device cpu")
     with _open(ledger, must_exist=False) as opened:
         _statuses(registry, opened)  # a ledger that cannot be read is refused before anything is added to it
-        progress = _run(registry, opened, chosen, profile, seed, budget)
+        progress = _run(registry, opened, chosen, profile, seed, budget, device)
         found = _statuses(registry, opened)
         write_witnesses(opened, found)
         found = [s for s in _statuses(registry, opened) if s.statement in chosen]
@@ -196,7 +198,15 @@ def check(
         raise typer.Exit(STOPPED)
 
 
-def _run(registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None) -> Any:
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _run(
+    registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int, budget: float | None, device: str
+) -> Any:
     from almostlinear import terminal
     from almostlinear.verify.campaign import CannotExamine, run
     from almostlinear.verify.task import PROFILES, versions
@@ -213,6 +223,7 @@ def _run(registry: Any, ledger: Any, chosen: list[Any], profile: str, seed: int,
                 profile=PROFILES[profile],
                 seed=seed,
                 budget=budget,
+                device=device,
                 on_claim=lambda made, done: bar.update(task, completed=done, description=f"checking {made.id}"),
             )
         except CannotExamine as error:

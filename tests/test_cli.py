@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -594,3 +595,9 @@ def test_a_plugin_by_its_module_name(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     found = run("list", "--plugin", "my_lemmas_of_this_test", "--origin", "own", "--json")
     assert [row["id"] for row in json.loads(found.stdout)["statements"]] == ["my.1"]
+
+
+@pytest.mark.skipif(importlib.import_module("torch").cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_without_a_device_is_refused_before_anything_is_written(tmp_path):
+    found = run("check", "G.1", "--device", "cuda", "--ledger", tmp_path / "l.sqlite")
+    assert found.exit_code == 2 and "cuda" in found.stderr.lower() and not (tmp_path / "l.sqlite").exists()

@@ -9,7 +9,7 @@ import torch
 from almostlinear import impl
 from almostlinear.impl import attention, plan, polynomial, streaming
 from almostlinear.theorems import load
-from almostlinear.verify.engines.implementation import _campaign
+from almostlinear.verify.engines.implementation import _campaign, printed_against_repaired
 
 algorithm1 = importlib.import_module("almostlinear.impl.algorithm1")  # the package exports a function of that name
 CLAIMS = load()["Alg.1r"].claims
@@ -101,3 +101,16 @@ def test_the_degree_chosen_for_eps_keeps_its_promise():
         limit = eps * value + impl.forward_rounding(made, n, d, torch.float64, value) + 64 * n * 2.0**-53 * value
         error = float((found - exact).abs().max())
         assert math.isfinite(error) and error <= limit, (k, n, d, eps, causal)
+
+
+def test_the_printed_algorithm_is_off_where_its_formulas_are_refuted():
+    """dX and dWV as printed are wrong (E.11, G.3), dW is right (F.4); as repaired all agree with the exact formulas."""
+    for row in printed_against_repaired(6, 0):
+        assert row["printed dX"] > 0.05 and row["printed dWV"] > 0.05 and row["printed dW"] < 1e-6
+        assert max(row["repaired dX"], row["repaired dW"], row["repaired dWV"]) < 1e-6
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_certificate_holds_on_cuda():
+    found = _campaign.__wrapped__(COUNT, 0, CLAIMS, "cuda")
+    assert all(tally.bad is None and tally.tried >= 20 for tally in found.values())

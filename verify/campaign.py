@@ -95,11 +95,13 @@ def run(
     profile: Profile = PROFILES["quick"],
     seed: int = 0,
     budget: float | None = None,
+    device: str = "cpu",
     on_claim: Callable[[Statement, int], None] = lambda statement, done: None,
 ) -> Progress:
     """Examine the statements and append what is found to the ledger.
 
     Args:
+        device: where the implementation runs, "cpu" or "cuda".
         budget: seconds after which no further claim is begun; what was found is kept.
         on_claim: called after each claim with its statement and the number of claims done.
     """
@@ -113,7 +115,7 @@ def run(
             if claim is None:
                 ledger.append([encoding.examine(made, hashes[made.id])])
             else:
-                _examine_once(Task(made, claim, hashes[made.id], profile, seed), ledger, progress)
+                _examine_once(Task(made, claim, hashes[made.id], profile, seed, device), ledger, progress)
             progress.claims += 1
             on_claim(made, progress.claims)
     return progress
@@ -138,4 +140,4 @@ def _examine_once(task: Task, ledger: Ledger, progress: Progress) -> None:
 def _key(task: Task) -> str:
     """What an examination depends on: the statement, all code that judges, the effort and the seed."""
     claim = (task.statement.id, task.claim.part, task.claim.reading)
-    return "|".join([*claim, task.hash, code_hash(__name__), task.profile.name, str(task.seed)])
+    return "|".join([*claim, task.hash, code_hash(__name__), task.profile.name, str(task.seed), task.device])

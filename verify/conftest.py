@@ -26,6 +26,6 @@ def verdicts(request):
     registry = load()
     options = request.config.option
     with Ledger(Path(options.ledger)) as ledger:
-        run(registry, ledger, registry, profile=PROFILES[options.profile], seed=options.seed)
+        run(registry, ledger, registry, profile=PROFILES[options.profile], seed=options.seed, device=options.device)
         write_witnesses(ledger, statuses(registry, ledger))
         return {s.statement.id: s for s in statuses(registry, ledger)}

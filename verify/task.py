@@ -63,6 +63,7 @@ class Task:
     hash: str
     profile: Profile
     seed: int
+    device: str = "cpu"
 
     def found(self, engine: str, strength: str, basis: str, tools: tuple[str, ...] = (), **fields: Any) -> Evidence:
         """A record of this claim."""

@@ -14,7 +14,7 @@ from ..backends.interpreter import Interpreter
 from ..contract import contracted, pointwise
 from ..evidence import Evidence
 from ..task import Task
-from .enclosure import _some_values, instances
+from .enclosure import instances, some_values
 
 ENGINE = "complex-step"
 BITS = 3 * STEP_BITS
@@ -33,7 +33,7 @@ def examine(task: Task) -> Evidence | None:
     with precision(BITS):
         for _, problem in instances(flat, 1, task.seed):
             evaluate = Interpreter(ComplexStep(problem))
-            for environment in _some_values(flat, problem, task.seed, most=2):
+            for environment in some_values(flat, problem, task.seed, most=2):
                 left = evaluate(flat.left, environment)[0, 0].real
                 right = evaluate(flat.right, environment)[0, 0].real
                 size = abs(left).max(abs(right))

@@ -178,7 +178,7 @@ def _try_identity(claim: Identity, count: int, seed: int) -> Tally:
     flat = pointwise(scalar)
     tally = Tally()
     for family, problem in instances(scalar, count, seed):
-        for environment in _some_values(scalar, problem, seed):
+        for environment in some_values(scalar, problem, seed):
             answer, error = decide_identity(flat, problem, environment)
             if answer is Answer.NO:
                 tally.violation = problem
@@ -195,7 +195,7 @@ def _try_identity(claim: Identity, count: int, seed: int) -> Tally:
     return tally
 
 
-def _some_values(claim: Identity, problem: Problem, seed: int, most: int = 4) -> list[Environment]:
+def some_values(claim: Identity, problem: Problem, seed: int, most: int = 4) -> list[Environment]:
     """All index values if they are few, else some of them."""
     found = list(itertools.islice(all_values(claim, problem.sizes), 5000))
     if len(found) <= most:
@@ -246,15 +246,15 @@ def _decide_bound_at(claim: Bound, problem: Problem, environment: Environment, p
 def _exactly(claim: Bound, problem: Problem, environment: Environment) -> Answer:
     """The comparison in exact arithmetic, where the numbers admit it: it decides equality."""
     try:
-        value = Evaluator(_ExactNorms(Rationals(problem)), environment)
+        value = Evaluator(ExactAsBalls(Rationals(problem)), environment)
         left, right = value(claim.left), value(claim.right)
     except (NotExact, ZeroDivisionError):
         return Answer.UNKNOWN
     return Answer.YES if left.is_exact() and right.is_exact() and left == right else at_most(left, right)
 
 
-class _ExactNorms(Interpreter):
-    """Norms of exact values as balls; exact where the value is a dyadic rational."""
+class ExactAsBalls(Interpreter):
+    """Evaluates exactly and hands out balls, for comparisons; exact where a value is a dyadic rational."""
 
     def __call__(self, formula: Formula, environment: Environment | None = None) -> Any:
         values = super().__call__(formula, environment)

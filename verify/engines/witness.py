@@ -24,14 +24,14 @@ from almostlinear.theorems.statement import Bound, Identity
 from ..backends.arrays import NotExact
 from ..backends.ball import DEFAULT_BITS, Balls, precision
 from ..backends.interpreter import Environment, Interpreter
-from ..backends.rational import LN2, Rationals, as_ball, as_text
+from ..backends.rational import LN2, Rationals, as_text
 from ..evidence import REFUTED, Evidence
 from ..extent import all_values
 from ..problems import Problem, size_names, to_json
 from ..real_numbers import Answer, Evaluator, at_most
 from ..shrink import shrink
 from ..task import Task
-from .enclosure import claim_sizes, decide_bound, instances, satisfies, symbols_of
+from .enclosure import ExactAsBalls, claim_sizes, decide_bound, instances, satisfies, symbols_of
 
 ENGINE = "witness"
 LARGEST = 3
@@ -101,7 +101,7 @@ def _ball_violation(claim: Identity | Bound, problem: Problem) -> Violation | No
 def _bound_violation(claim: Bound, problem: Problem, evaluate: Interpreter) -> Violation | None:
     with precision(DEFAULT_BITS):
         exact = isinstance(evaluate.backend, Rationals)
-        norms = _AsBalls(evaluate) if exact else evaluate
+        norms = ExactAsBalls(evaluate.backend) if exact else evaluate
         for environment in all_values(claim, problem.sizes):
             value = Evaluator(norms, environment)
             if not all(at_most(value(g.lts), value(g.gts)) is Answer.YES for g in claim.given):
@@ -110,16 +110,6 @@ def _bound_violation(claim: Bound, problem: Problem, evaluate: Interpreter) -> V
             if at_most(left, right) is Answer.NO:
                 return Violation(problem, environment, (1, 1), _digits(right), _digits(left), exact)
     return None
-
-
-class _AsBalls(Interpreter):
-    """Exact values turned into balls at the end, for comparisons."""
-
-    def __init__(self, evaluate: Interpreter) -> None:
-        super().__init__(evaluate.backend)
-
-    def __call__(self, formula: Formula, environment: Environment | None = None) -> Any:
-        return Balls.each(as_ball, super().__call__(formula, environment))
 
 
 def _digits(value: arb) -> str:
