@@ -1,4 +1,4 @@
-"""The command line: `almostlinear list | show | check | status | impact | replay | report`.
+"""The command line: `almostlinear list | show | check | status | impact | replay | report | errata`.
 
 Results go to stdout (with --json one object and nothing else), messages and progress to stderr. Exit codes: 0 all as
 claimed; 1 a claim failed; 2 bad usage or bad input; 3 stopped early, what was found is kept. Heavy imports wait until a
@@ -190,6 +190,11 @@ def check(
         _emit({"statements": rows, "complaints": wrong, "stopped": progress.stopped})
     else:
         _show_check(rows, wrong, progress)
+        for one in found:
+            if one.waits:
+                _say(
+                    f"{one.statement.id} rests on {', '.join(one.waits)}: not examined yet, so what rests on it is open"
+                )
     if progress.stopped:
         _say(f"stopped after {budget:g} s with {progress.claims} claims done; run the same command again to go on")
     if wrong:
@@ -346,7 +351,7 @@ def report(
     registry = _registry(plugin)
     with _open(ledger, must_exist=True) as opened:
         rows = [s.to_json() for s in _statuses(registry, opened)]
-        tables = _tables()
+        tables, figures = _tables(), _figures()
         run = opened.last_run() or {
             "date": "",
             "seed": None,
@@ -356,7 +361,7 @@ def report(
             "instances": 0,
         }
     try:
-        page = build(rows, registry, out, {**run, "tables": tables})
+        page = build(rows, registry, out, {**run, "tables": tables, "figures": figures})
     except OSError as error:
         _bad(f"{out}: cannot be written ({error.strerror})")
     if as_json:
@@ -365,12 +370,41 @@ def report(
         print(page)
 
 
+@app.command(epilog="Example: almostlinear errata --format tex > errata.tex")
+def errata(
+    form: Annotated[str, typer.Option("--format", help="md or tex.", metavar="FORMAT")] = "md",
+    ledger: LedgerOption = DEFAULT_LEDGER,
+    plugin: PluginOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what is printed and what is true: false statements, missing hypotheses, gaps, misprints."""
+    from almostlinear.reports import errata as lists
+    from almostlinear.reports.referee import FORMATS, write
+
+    if form not in FORMATS:
+        _bad(f"unknown format {form!r}; use {' or '.join(FORMATS)}")
+    registry = _registry(plugin)
+    with _open(ledger, must_exist=True) as opened:
+        found = lists.errata([s.to_json() for s in _statuses(registry, opened)], registry)
+    if as_json:
+        _emit(lists.to_json(found))
+    else:
+        print(write(found, form), end="")
+
+
 def _tables() -> list[dict[str, Any]]:
-    """Figures that belong to no single statement: Algorithm 1 in both forms, and where trained heads stand."""
+    """Tables that belong to no single statement: Algorithm 1 in both forms, and where trained heads stand."""
     from almostlinear.verify import regime
     from almostlinear.verify.engines.implementation import algorithm_table
 
     return [algorithm_table(0), regime.table()]
+
+
+def _figures() -> list[dict[str, Any]]:
+    """What the report draws and no single statement owns: the rank of the features against n."""
+    from almostlinear.verify import regime
+
+    return [regime.rank_figure()]
 
 
 def main() -> None:

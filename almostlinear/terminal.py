@@ -105,13 +105,16 @@ def show_statement(made: Statement, row: dict[str, Any], used_by: tuple[str, ...
     for formula in made.shows:
         out.print(Text(f"  {latex(formula, 1) if as_latex else plain(formula, 1)}"), soft_wrap=True)
     for claim, found in zip(made.claims, row["claims"], strict=True):
-        head = Text(f"part {claim.part} · {claim.reading} · ") + verdict_text(found["verdict"])
+        head = Text(f"{'step' if claim.step else 'part'} {claim.part} · {claim.reading} · ")
+        head.append_text(verdict_text(found["verdict"]))
         if found["argument"] != "ok":
             head.append(" · the printed argument has a gap", style="magenta")
         out.print(head)
         out.print(Text(f"  {claim_latex(claim) if as_latex else claim_plain(claim)}"), soft_wrap=True)
     for label, values in (
         ("hypotheses", made.hypotheses),
+        ("assumes", ["; ".join(map(str, made.assumes))] if made.assumes else []),
+        ("concludes", ["; ".join(map(str, made.concludes))] if made.concludes else []),
         ("notes", made.notes),
         ("gap", row["gap"]),
         ("uses", row["uses"] and [", ".join(row["uses"])]),
@@ -132,7 +135,92 @@ def show_evidence(records: list[dict[str, Any]]) -> None:
     for name in ("part", "engine", "strength", "basis", "tried", "detail"):
         table.add_column(name, overflow="fold")
     for record in records:
-        detail = {k: v for k, v in record["detail"].items() if k not in ("families", "rules")}
+        detail = {k: v for k, v in record["detail"].items() if k not in ("families", "rules", "points")}
         text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in detail.items())
         table.add_row(*(Text(str(record[k])) for k in ("part", "engine", "strength", "basis", "tried")), Text(text))
     out.print(table)
+
+
+def show_plan(found: dict[str, Any]) -> None:
+    """A plan: the answer, the figures, what would have to change, and the hypotheses."""
+    out.print(Text(found["answer"], style="green" if found["possible"] else "red"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("quantity", "value", "how"):
+        table.add_column(name, overflow="fold")
+    for row in _plan_rows(found):
+        table.add_row(*map(Text, row))
+    out.print(table)
+    for text in found["hypotheses"]:
+        out.print(Text("hypothesis: ", style="dim") + Text(text))
+
+
+def _plan_rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    operations, word, memory = found["operations"], found["word"], found["memory"]
+    products, entrywise = (
+        (_grouped(operations[k]["a"]), _grouped(operations[k]["b"])) for k in ("products", "entrywise")
+    )
+    rows = [
+        ("rho", found["rho"], "what one layer magnifies an error by"),
+        ("eps_1", found["eps_1"], f"l1 error allowed to a row of f~; {found['decisive']} decides"),
+        ("eta", found["eta"], "relative error of the kernel, eps_1/(1 + eps_1)"),
+        ("L", found["L"], "ln(1/eta)"),
+        *((f"  {name}", value, "of which") for name, value in found["terms"].items() if not name.startswith("range")),
+        ("b", found["score range"], "range of the scores"),
+        ("binding", found["binding"], "the largest of b and the terms of L"),
+        (
+            "degree g",
+            str(found["degree"]),
+            f"least with J_g(b) <= eta; by the formula of T.3 {found['degree by formula']}",
+        ),
+        ("rank of f~", _grouped(found["rank"]), "binom(d_h + g, g)"),
+        ("rank of P~", _grouped(found["rank of P"]), "(d_h + 1) times that"),
+        (
+            "products",
+            f"{products[0]} n + {products[1]}",
+            f"multiply-adds of a layer and head, chunks of {operations['chunk']}",
+        ),
+        ("entrywise", f"{entrywise[0]} n + {entrywise[1]}", "multiplications of a layer and head"),
+        (
+            "operations",
+            _grouped(operations["total"]),
+            f"of {operations['layers and heads']} layers and heads at this n",
+        ),
+        ("dense", _grouped(operations["dense"]), "of the exact gradients with n x n matrices"),
+        ("memory", f"{_grouped(memory['bytes at 8'])} bytes", "beside inputs and results, 8 bytes a number, at most"),
+    ]
+    if word.get("fixed"):
+        kind = word["fixed"]
+        rows.append(
+            (
+                "fixed point",
+                f"{kind['bits']} bits",
+                f"sign, {kind['integer']} before and {kind['fraction']} after the point",
+            )
+        )
+    if word.get("floating"):
+        kind = word["floating"]
+        enough = next((f"{name} is enough" for name in ("float32", "float64") if word[name]), "float64 is not enough")
+        how = f"significand {kind['significand']}, exponent {kind['exponent']}; {enough}"
+        rows.append(("floating point", f"{kind['bits']} bits", how))
+    if "why" in word:
+        rows.append(("word", "none", word["why"]))
+    if not found["runs"]:
+        rows.append(
+            (
+                "features as run",
+                _grouped(found["features as run"]),
+                "more features or a higher degree than the code takes",
+            )
+        )
+    if found["possible"]:
+        deepest = "any number that can be planned" if found["deepest"] is None else f"m <= {found['deepest']}"
+        rows.append(("depth", deepest, "for a rank below n, all else as it is"))
+    rows += [
+        (f"change {name}", text, "" if text.startswith("no ") else "alone gives a rank below n")
+        for name, text in found.get("changes", {}).items()
+    ]
+    return rows
+
+
+def _grouped(value: int | str) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -22,6 +22,7 @@ _OP = {
     "-": "<mo>−</mo>", "juxt": THIN, "times": THIN, "tight": "", "dot": "<mo>·</mo>",
     "T": '<mi mathvariant="normal">⊤</mi>', ",": f'<mo separator="true"{_CLOSE}>,</mo>',
     ", ": '<mo separator="true" lspace="0" rspace="0.3em">,</mo>', "!": f"<mo{_CLOSE}>!</mo>",
+    "/": f"<mo{_CLOSE}>/</mo>", "; ": '<mo separator="true" lspace="0" rspace="0.3em">;</mo>',
     "∂": '<mi mathvariant="normal">∂</mi>', ":=": "<mo>≔</mo>",
 }  # fmt: skip
 
@@ -156,7 +157,8 @@ def words(text: str) -> markupsafe.Markup:
             return f"<i>{name}</i><sub>{_SCRIPTED.sub(set_script, below.strip('{}'))}</sub>"
         if sign:
             return _SIGNS[sign]
-        return f"<sup>{'⊤' if above == 'T' else _SCRIPTED.sub(set_script, above.strip('{}()'))}</sup>"
+        inside = above[1:-1] if above[0] in "{(" else above
+        return f"<sup>{'⊤' if above == 'T' else _SCRIPTED.sub(set_script, inside)}</sup>"
 
     return markupsafe.Markup(_SCRIPTED.sub(set_script, escape(str(text), quote=True)))
 

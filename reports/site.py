@@ -27,7 +27,8 @@ def build(statements: list[dict[str, Any]], registry: Iterable[Statement], out: 
             statement is shown without them.
         out: a folder, made if it does not exist.
         run: ``date``, ``seed``, ``profile``, ``versions`` (name to version), ``seconds`` and ``instances``;
-            what is missing is left out of the page.
+            what is missing is left out of the page. ``tables`` and ``figures`` belong to no single statement:
+            dictionaries with ``title``, ``note`` and ``rows``, a figure also with its ``kind``.
     """
     page = environment().get_template("index.html").render(overview.context(statements, registry, run))
     out.mkdir(parents=True, exist_ok=True)

@@ -166,11 +166,11 @@ def _heights(layers: list[list[Any]], chains: list[list[Any]]) -> dict[Any, floa
                 for v in layer
             ]
             sizes = [_height(v) for v in layer]
-            middle |= zip(layer, _spread(wanted, sizes), strict=True)
+            middle |= zip(layer, spread(wanted, sizes), strict=True)
     return middle
 
 
-def _spread(wanted: list[float], sizes: list[float]) -> list[float]:
+def spread(wanted: list[float], sizes: list[float]) -> list[float]:
     """Positions nearest to ``wanted`` that keep the order and leave room (least squares, adjacent pools)."""
     offsets = [0.0]
     for above, below in pairwise(sizes):

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from html.parser import HTMLParser
+
 import pytest
 import sympy
 
+from almostlinear import terminal
+from almostlinear.reports.mathml import flow, mathml
 from almostlinear.theorems import (
+    Asymptotic,
     Bound,
     Condition,
+    Cost,
+    Factors,
     Formula,
+    Holds,
     Identity,
     Pair,
+    Rank,
+    Within,
     absolute,
     block,
     d,
@@ -34,14 +45,30 @@ from almostlinear.theorems import (
     rowkron,
     rows,
     scalar,
+    size,
     symbol,
     taylor,
     tokens,
     total,
     unit,
 )  # fmt: skip
+from almostlinear.theorems.asymptotics import (
+    ALMOST_LINEAR,
+    CONSTANT,
+    LINEAR,
+    LOG,
+    NEGLIGIBLE,
+    POLY,
+    POLYLOG,
+    SUBPOLY,
+    SUBROOT,
+    UNBOUNDED,
+    Growth,
+)
+from almostlinear.theorems.claims import Claim, time_of
 from almostlinear.theorems.display import claim_latex, claim_parts, claim_plain, latex, layout, plain
 from almostlinear.theorems.formula import _BUILD
+from tests.helpers import own
 
 X, W, W_V, G = symbol("X", n, d), symbol("W", d, d), symbol("W_V", d, d), symbol("G", n, d)
 x, y = symbol("x", n), symbol("y", n)
@@ -63,6 +90,8 @@ TABLE = [
     (alpha, "α", r"\alpha"),
     (A_j0, "A_j0", "A_{j_0}"),
     (symbol("f~", n, n), "f~", r"\tilde{f}"),
+    (symbol("D~^{-1} U_0", n, d), "D~⁻¹ U_0", r"\tilde{D}^{-1} U_0"),
+    (rowkron(symbol("D^{-1} U", n, d), X), "(D⁻¹ U) ⊘ X", r"(D^{-1} U) \oslash X"),
     (ones(n), "1_n", r"\mathbf{1}_n"),
     (ones(n, d), "1_(n×d)", r"\mathbf{1}_{n \times d}"),
     (ones(1), "1", "1"),
@@ -189,6 +218,10 @@ EXPRESSIONS = [
     (sympy.Max(n, d), "max(d,n)", r"\max(d,n)"),
     ((n + 1) ** 2 / (d + 1), "(n + 1)²/(d + 1)", r"\frac{(n + 1)^2}{d + 1}"),
     (sympy.oo, "∞", r"\infty"),
+    (5 * n * d, "5n d", "5n d"),
+    (tau * d * n**2 * maxnorm(X), "τ n² d |X|", r"\tau n^2 d |X|"),
+    (sympy.log(n) * d * n * tau, "τ n d log(n)", r"\tau n d \log(n)"),
+    (sympy.sqrt(sympy.log(n)), "sqrt(log(n))", r"\sqrt{\log(n)}"),
 ]
 
 
@@ -215,6 +248,152 @@ def test_claims() -> None:
 def test_a_bound_on_rows_holds_for_all_of_them() -> None:
     claim = Bound(maxnorm(X.row(i0)), maxnorm(X), given=(maxnorm(X) <= 1,))
     assert claim_plain(claim) == "|X(i0,·)| ≤ |X|   for all i0 ∈ [n] if |X| ≤ 1"
+
+
+# -- ranks, costs, growth, factors -----------------------------------------------------------------------------------------
+k = size("k1")
+U, V = symbol("U_1", n, k), symbol("V_1", n, k)
+K = define("K", (G * s) @ ones(d), "D.16")
+inside = V.T @ X
+STEP = "step of the printed proof"
+CLAIMS = [
+    (Rank(U @ V.T, k), "rank(U_1 V_1ᵀ) ≤ k1", r"\mathrm{rank}(U_1 V_1^\top) \le k_1"),
+    (Cost((U @ inside,), 5 * n * d, constant=True), "operations(U_1 (V_1ᵀ X)) ≤ 5n d",
+     r"\mathrm{operations}(U_1 (V_1^\top X)) \le 5n d"),
+    (Cost((inside, U @ inside), d * k * n), "operations(V_1ᵀ X; U_1 (V_1ᵀ X)) = O(n d k1)",
+     r"\mathrm{operations}(V_1^\top X;\ U_1 (V_1^\top X)) = O(n d k_1)"),
+    (Cost((U @ V.T @ X,), ALMOST_LINEAR), "operations(U_1 V_1ᵀ X) = n^(1 + o(1))",
+     r"\mathrm{operations}(U_1 V_1^\top X) = n^{1 + o(1)}"),
+    (Cost((K,), d * n, given=(s, X @ W)), "operations(K := (G * s) 1_d) = O(n d)   given s, X W",
+     r"\mathrm{operations}(K := (G * s) \mathbf{1}_d) = O(n d) \quad \text{given }s,\ X W"),
+    (Asymptotic(n * maxnorm(U @ V.T - f), NEGLIGIBLE), "n |U_1 V_1ᵀ - f| = 1/poly(n)",
+     r"n |U_1 V_1^\top - f| = 1/\mathrm{poly}(n)"),
+    (Asymptotic(maxnorm(X @ W), SUBROOT, relies_on=("C.13", "C.18")), "|X W| = o(sqrt(log n))   by C.13, C.18",
+     r"|X W| = o(\sqrt{\log n}) \quad \text{by }\text{C.13},\ \text{C.18}"),
+    (Asymptotic(time_of("E.3") + time_of("C.3-note"), ALMOST_LINEAR), "time(C.3-note) + time(E.3) = n^(1 + o(1))",
+     r"\mathrm{time}(\text{C.3-note}) + \mathrm{time}(\text{E.3}) = n^{1 + o(1)}"),
+    (Asymptotic(n * sympy.Symbol("error(my_1)"), LOG), "n error(my_1) = O(log n)",
+     r"n \mathrm{error}(\text{my\_1}) = O(\log n)"),
+    (Asymptotic(time_of("H.3") * d + sympy.Symbol("error(E.11)") * n * maxnorm(X), POLY),
+     "n error(E.11) |X| + d time(H.3) = poly(n)",
+     r"n \mathrm{error}(\text{E.11}) |X| + d \mathrm{time}(\text{H.3}) = \mathrm{poly}(n)"),
+    (Factors(f, SUBPOLY, NEGLIGIBLE), "there are U, V with n^(o(1)) columns and |U Vᵀ - f| ≤ 1/poly(n)",
+     r"\text{there are }U,\ V\text{ with }n^{o(1)}\text{ columns and }|U V^\top - f| \le 1/\mathrm{poly}(n)"),
+    (Factors(F - f, LOG, POLY), "there are U, V with O(log n) columns and |U Vᵀ - (F - f)| ≤ poly(n)",
+     r"\text{there are }U,\ V\text{ with }O(\log n)\text{ columns and }|U V^\top - (F - f)| \le \mathrm{poly}(n)"),
+    (Identity(X, G, step=True), f"X = G   {STEP}", rf"X = G \quad \text{{{STEP}}}"),
+    (Bound(maxnorm(X), n, given=(maxnorm(G) <= 1,), step=True), f"|X| ≤ n   if |G| ≤ 1; {STEP}",
+     rf"|X| \le n \quad \text{{if }}|G| \le 1\text{{; {STEP}}}"),
+    (Rank(X, d, step=True), f"rank(X) ≤ d   {STEP}", rf"\mathrm{{rank}}(X) \le d \quad \text{{{STEP}}}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("claim", "line", "tex"), CLAIMS, ids=[line for _, line, _ in CLAIMS])
+def test_other_claims(claim: Claim, line: str, tex: str) -> None:
+    assert (claim_plain(claim), claim_latex(claim)) == (line, tex)
+    relation, condition = claim_parts(claim)
+    written = flow(relation) + (mathml(condition) if condition else "")
+    assert is_well_formed(written)
+    assert not elements_in_tokens(written)
+    assert ("<mtext>" in written and STEP in written) == claim.step
+
+
+def test_every_kind_of_claim_is_shown() -> None:
+    assert {type(claim) for claim, _, _ in CLAIMS} == {Identity, Bound, Rank, Cost, Asymptotic, Factors}
+
+
+def test_a_cost_shows_the_order_of_its_products() -> None:
+    a, b = X @ W @ X.T, X @ (W @ X.T)
+    assert plain(a) == plain(b)  # the same matrix, elsewhere written alike
+    shown = [claim_plain(Cost((formula,), n)) for formula in (a, b, (X @ (W @ W)) @ X.T, X @ (W @ (W @ X.T)))]
+    assert shown == [
+        f"operations({each}) = O(n)" for each in ("X W Xᵀ", "X (W Xᵀ)", "X (W W) Xᵀ", "X (W (W Xᵀ))")
+    ]  # fmt: skip
+    scaled, product = (s[i0, j0] * X) @ W, s[i0, j0] * (X @ W)
+    assert plain(scaled) == plain(product)
+    assert claim_plain(Cost((scaled,), n)) != claim_plain(Cost((product,), n))
+    assert "⟨x, F y⟩" in claim_plain(Cost((x.T @ (F @ y),), n))  # an inner product has brackets of its own
+
+
+GROWTHS = [
+    (CONSTANT, "O(1)", "O(1)"),
+    (SUBROOT, "o(sqrt(log n))", r"o(\sqrt{\log n})"),
+    (LOG, "O(log n)", r"O(\log n)"),
+    (Growth(log=Fraction(1), little=True), "o(log n)", r"o(\log n)"),
+    (Growth(log=Fraction(3)), "O((log n)³)", r"O((\log n)^3)"),
+    (POLYLOG, "polylog(n)", r"\mathrm{polylog}(n)"),
+    (SUBPOLY, "n^(o(1))", "n^{o(1)}"),
+    (LINEAR, "O(n)", "O(n)"),
+    (ALMOST_LINEAR, "n^(1 + o(1))", "n^{1 + o(1)}"),
+    (Growth(power=Fraction(2), log=Fraction(1)), "O(n² log n)", r"O(n^2 \log n)"),
+    (POLY, "poly(n)", r"\mathrm{poly}(n)"),
+    (NEGLIGIBLE, "1/poly(n)", r"1/\mathrm{poly}(n)"),
+    (UNBOUNDED, "unbounded", r"\text{unbounded}"),
+]
+
+
+@pytest.mark.parametrize(("growth", "line", "tex"), GROWTHS, ids=[line for _, line, _ in GROWTHS])
+def test_growth_classes(growth: Growth, line: str, tex: str) -> None:
+    claim = Asymptotic(n, growth)
+    assert (claim_plain(claim), claim_latex(claim)) == (f"n = {line}", f"n = {tex}")
+    assert is_well_formed(flow(claim_parts(claim)[0]))
+
+
+class Elements(HTMLParser):
+    """The elements of MathML: whether each is closed in its place, and which stand in another's text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.within: set[str] = set()
+        self.fits = True
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self.open and self.open[-1] in ("mtext", "mi", "mo", "mn"):
+            self.within.add(tag)
+        if tag != "wbr":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        self.fits &= bool(self.open) and self.open.pop() == tag
+
+
+def is_well_formed(written: str) -> bool:
+    found = Elements(written)
+    return bool(written) and found.fits and not found.open
+
+
+def elements_in_tokens(written: str) -> set[str]:
+    return Elements(written).within
+
+
+def test_the_check_of_well_formedness_can_fail() -> None:
+    assert is_well_formed("<math><mi>x</mi></math>") and not is_well_formed("<math><mi>x</math></mi>")
+    assert not is_well_formed("<math><mi>x</mi>") and elements_in_tokens("<mtext>a<mi>b</mi></mtext>") == {"mi"}
+
+
+def test_the_terminal_shows_hypotheses_as_data_gaps_and_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    made = own(
+        "my.1", Identity(X, X, part="1"), Bound(maxnorm(X), n, part="size", step=True),
+        assumes=(Within(maxnorm(X @ W), SUBROOT), Holds("s(X) is at hand")), concludes=(Within(time_of("my.1"), LOG),),
+    )  # fmt: skip
+    claims = [{"verdict": "proved", "argument": "gap"}, {"verdict": "refuted", "argument": "gap"}]
+    row = {"verdict": "proved", "stale": False, "claims": claims, "uses": [], "witness": None, "evidence": []}
+    gap = "hypothesis of C.13 not implied: |X W| in o(sqrt(log n))"
+    terminal.show_statement(made, {**row, "gap": [gap]}, (), as_latex=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "assumes: |X W| in o(sqrt(log n)); s(X) is at hand" in lines
+    assert "concludes: time(my.1) in O(log n)" in lines
+    assert f"gap: {gap}" in lines
+    assert f"  |X| ≤ n   {STEP}" in lines
+    assert [line.split(" · ")[0] for line in lines if " · as printed" in line] == ["part 1", "step size"]
+    terminal.show_statement(own("my.2", Identity(X, X)), {**row, "claims": claims[:1], "gap": []}, (), as_latex=False)
+    assert not [w for w in ("assumes", "concludes", "gap:", "step") if w in capsys.readouterr().out]
 
 
 def test_names_are_not_markup() -> None:

@@ -91,7 +91,7 @@ def test_extent(name):
 
 @pytest.mark.parametrize("name", ["D.17", "E.11r", "G.3r", "F.4", "H.2", "C.4", "D.1r"])
 def test_extents_of_the_paper_are_complete_and_moderate(name):
-    for claim in load()[name].claims:
+    for claim in (c for c in load()[name].claims if isinstance(c, Identity)):
         found = extent(contracted(claim))
         assert found.complete
         assert 2 <= found.sizes["d"] <= 6 and 2 <= found.sizes["n"] <= 4, found
@@ -239,7 +239,9 @@ def test_a_proof_at_the_extent_agrees_with_expansion_at_larger_sizes(name, more)
     assert expansion.difference_is_zero(TRUE[name], {s: count + more for s, count in needed.items()})[0]
 
 
-@pytest.mark.parametrize(("name", "part"), [("D.17", "z_6"), ("D.12", "1"), ("G.3r", "1"), ("D.10", "1"), ("H.2", "1")])
+@pytest.mark.parametrize(
+    ("name", "part"), [("D.17", "z_6"), ("D.12", "1"), ("G.3r", "1"), ("D.10", "1"), ("H.2", "closed form")]
+)
 def test_proofs_of_the_paper_agree_with_expansion_at_larger_sizes(name, part):
     claim = claim_of(name, part)
     needed = extent(contracted(claim)).sizes

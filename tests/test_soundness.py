@@ -92,7 +92,7 @@ def test_a_false_claim_is_refuted(name):
 
 @pytest.mark.parametrize("name", TRUE)
 def test_a_true_claim_is_not_refuted(name):
-    assert verdict(TRUE[name]) == "enclosed"
+    assert verdict(TRUE[name]) in ("enclosed", "proved")
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)

@@ -267,7 +267,7 @@ def test_a_proof_is_worth_no_more_than_what_it_relies_on():
     assert relying([record(statement="y")]).verdict == "proved"
     assert relying([record("enclosed", "ball", statement="y")]).verdict == "enclosed"
     assert relying([record("proved-at-size", statement="y")]).verdict == "proved-at-size"
-    assert relying([record("refuted", statement="y")]).verdict == "open"
+    assert relying([record("refuted", statement="y")]).verdict == "gap"
     assert relying([]).verdict == "open"
     assert relying([record(statement="y")], on=("y", "absent")).verdict == "open"
 

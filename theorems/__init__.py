@@ -12,4 +12,16 @@ from .formula import *  # noqa: F403
 from .norms import colnorm, l1norm, maxnorm, rownorm, top, upper_bound
 from .registry import definition, load, published, registry, repair, statement
 from .sizes import Index, Pair, d, features, n, size, tokens
-from .statement import Bound, Condition, Identity, Statement, StatementError
+from .statement import (
+    Asymptotic,
+    Bound,
+    Condition,
+    Cost,
+    Factors,
+    Holds,
+    Identity,
+    Rank,
+    Statement,
+    StatementError,
+    Within,
+)

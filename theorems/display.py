@@ -12,11 +12,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import sympy
+
+from .claim_layout import claim_layout, claim_parts
 from .formula import Formula
-from .layout import GREEK, Node, claim_layout, claim_parts, layout, tall
+from .layout import GREEK, Node, expression, layout, tall
 from .statement import Claim
 
-__all__ = ["claim_latex", "claim_layout", "claim_parts", "claim_plain", "latex", "layout", "plain"]
+__all__ = ["claim_latex", "claim_layout", "claim_parts", "claim_plain", "latex", "layout", "name_latex", "plain"]
 
 
 def latex(formula: Formula, expand: int = 0) -> str:
@@ -27,6 +30,11 @@ def latex(formula: Formula, expand: int = 0) -> str:
 def plain(formula: Formula, expand: int = 0) -> str:
     """One Unicode line; an entry is s(i0,j0), a row f(i0,·), a column f(·,j0)."""
     return _plain(layout(formula, expand))
+
+
+def name_latex(name: str) -> str:
+    """LaTeX of the name of a matrix, a size or an index letter, such as W_V and i0."""
+    return _latex(expression(sympy.Symbol(name))[1])
 
 
 def claim_latex(claim: Claim) -> str:
@@ -42,7 +50,7 @@ def claim_plain(claim: Claim) -> str:
 # -- LaTeX -------------------------------------------------------------------------------------------------
 _LATEX_OP = {
     "neg": "-", "star": "*", "*": " * ", "juxt": " ", "tight": "", "times": r" \, ", "dot": r" \cdot ",
-    "T": r"\top", ",": ",", ", ": r",\ ",
+    "T": r"\top", ",": ",", ", ": r",\ ", "; ": r";\ ", "/": "/",
     "!": "!", "+": " + ", "-": " - ", "⊗": r" \otimes ", "⊘": r" \oslash ",
     "×": r" \times ", "∂": r"\partial ", "=": " = ", "≠": r" \ne ", "<": " < ", ">": " > ", "≤": r" \le ",
     "≥": r" \ge ", "∈": r" \in ", ":=": " := ", "′": r"\prime", "″": r"\prime\prime",
@@ -113,7 +121,7 @@ def _latex(node: Node) -> str:
 
 # -- one Unicode line --------------------------------------------------------------------------------------
 _PLAIN_OP = {
-    "neg": "-", "star": "·", "juxt": " ", "tight": "", "times": "·", "dot": "·", ",": ",", ", ": ", ",
+    "neg": "-", "star": "·", "juxt": " ", "tight": "", "times": "·", "dot": "·", ",": ",", ", ": ", ", "; ": "; ", "/": "/",
     "!": "!", "∂": "∂", "×": "×",
 }  # fmt: skip
 _SINGLE = ("id", "up", "num", "bold", "sub", "fence")

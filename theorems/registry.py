@@ -15,12 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from .formula import Formula, ShapeError
-from .statement import Bound, Claim, Identity, Statement, StatementError
+from .statement import CLAIMS, Claim, Statement, StatementError
 
 PAPER = (
-    "main_text", "c_preliminaries", "d_matrix_view", "e_gradient_t", "f_gradient_w", "g_gradient_wv", "h_multilayer",
+    "main_text", "b_discussion", "c_preliminaries", "d_matrix_view", "e_gradient_t", "f_gradient_w", "g_gradient_wv",
+    "h_multilayer", "i_causal", "j_residual", "k_multihead", "main_results",
 )  # fmt: skip
-REPAIRED = ("one_layer", "polynomial", "kernel", "errors_max", "errors_l1", "algorithm")
+REPAIRED = (
+    "one_layer",
+    "polynomial",
+    "kernel",
+    "errors_max",
+    "errors_l1",
+    "algorithm",
+    "lower_bound",
+    "approximation",
+    "end_to_end",
+    "structure",
+)
 
 
 class Registry:
@@ -129,7 +141,7 @@ def statement(id: str, title: str, **fields: Any) -> Callable[[Callable[[], Any]
         try:
             made = build()
             parts = tuple(made) if isinstance(made, (list, tuple)) else (made,)
-            strange = [p for p in parts if not isinstance(p, (Identity, Bound, Formula))]
+            strange = [p for p in parts if not isinstance(p, (*CLAIMS, Formula))]
             if strange:
                 raise StatementError(
                     f"{id}: {build.__name__}() returned {type(strange[0]).__name__}; return Identity or Bound claims"
@@ -165,9 +177,9 @@ def _register(
     id: str, title: str, module: str, fields: dict[str, Any], claims: tuple[Claim, ...], shows: tuple[Formula, ...]
 ) -> Statement:
     fields = {"kind": "identity", "origin": "own", "source": module, **fields}
-    for name in ("hypotheses", "uses", "notes"):
+    for name in ("hypotheses", "assumes", "concludes", "uses", "notes"):
         value = fields.get(name, ())
-        fields[name] = (value,) if isinstance(value, str) else tuple(value)
+        fields[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return registry.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))
 
 

@@ -2,6 +2,8 @@
 
 A claim belongs to a part of the statement and to one reading of it; where the text admits several readings, each is a
 claim of its own, and the part fails only if all of its readings do. Nobody types a verdict: it is computed elsewhere.
+Hypotheses are data: what a statement assumes must follow, wherever another one uses it, from what that one assumes and from what
+the statements that it uses conclude.
 """
 
 from __future__ import annotations
@@ -9,13 +11,33 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-import sympy
-
+from .claims import (
+    AS_PRINTED,
+    CLAIMS,
+    Assumption,
+    Asymptotic,
+    Bound,
+    Claim,
+    Condition,
+    Cost,
+    Factors,
+    Holds,
+    Identity,
+    Rank,
+    StatementError,
+    Within,
+    assumption_content,
+    error_of,
+    time_of,
+)
 from .formula import Formula, ShapeError
-from .norms import Norm
-from .sizes import Index
+
+__all__ = [
+    "AS_PRINTED", "CLAIMS", "KINDS", "Assumption", "Asymptotic", "Bound", "Claim", "Condition", "Cost", "Factors", "Holds",
+    "Identity", "Kind", "Origin", "Rank", "Statement", "StatementError", "Within", "error_of", "time_of",
+]  # fmt: skip
 
 Kind = Literal[
     "identity", "norm-bound", "error-bound", "rank", "cost", "induction", "algorithm", "definition", "remark",
@@ -23,104 +45,6 @@ Kind = Literal[
 ]  # fmt: skip
 Origin = Literal["published", "repair", "own"]
 KINDS: tuple[str, ...] = Kind.__args__  # type: ignore[attr-defined]
-AS_PRINTED = "as printed"
-
-
-class StatementError(ValueError):
-    """A statement that cannot be: the message names the statement, what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A relation between two free index letters of a claim: ``i0 == i1`` or ``i0 != i1``."""
-
-    left: Index
-    relation: Literal["==", "!="]
-    right: Index
-
-    def holds(self, values: dict[Index, int]) -> bool:
-        return (values[self.left] == values[self.right]) == (self.relation == "==")
-
-    def __post_init__(self) -> None:
-        if self.relation not in ("==", "!="):
-            raise StatementError(f"a condition is == or !=, not {self.relation!r}")
-
-    def __str__(self) -> str:
-        return f"{self.left.name} {'=' if self.relation == '==' else '≠'} {self.right.name}"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """``left = right`` entrywise, for all values of the free indices that meet ``where``."""
-
-    left: Formula
-    right: Formula
-    part: str = "1"
-    reading: str = AS_PRINTED
-    where: tuple[Condition, ...] = ()
-    typo: str = ""
-
-    @property
-    def free(self) -> tuple[Index, ...]:
-        return tuple(sorted(self.left.free | self.right.free, key=lambda i: i.name))
-
-    def formulas(self) -> tuple[Formula, ...]:
-        return (self.left, self.right)
-
-    def content(self) -> list[Any]:
-        where = [str(c) for c in self.where]
-        return ["identity", self.part, self.reading, self.left.digest, self.right.digest, where]
-
-
-@dataclass(frozen=True)
-class Bound:
-    """``left <= right``: SymPy expressions in sizes, constants and norms of formulas, under ``given`` relations.
-
-    Free indices of the normed formulas are universally quantified.
-    """
-
-    left: sympy.Expr
-    right: sympy.Expr
-    part: str = "1"
-    reading: str = AS_PRINTED
-    given: tuple[sympy.core.relational.Relational, ...] = ()
-    typo: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "left", sympy.sympify(self.left))
-        object.__setattr__(self, "right", sympy.sympify(self.right))
-        strange = [g for g in self.given if not isinstance(g, (sympy.LessThan, sympy.GreaterThan))]
-        if strange:
-            raise StatementError(f"a given relation is a <= b, not {strange[0]}")
-
-    def norms(self) -> tuple[Norm, ...]:
-        """Every norm that stands in the claim, in a fixed order."""
-        found = {
-            x
-            for e in (self.left, self.right, *self.given)
-            for x in sympy.sympify(e).free_symbols
-            if isinstance(x, Norm)
-        }
-        return tuple(sorted(found, key=lambda x: x.name))
-
-    @property
-    def free(self) -> tuple[Index, ...]:
-        return tuple(sorted({i for x in self.norms() for i in x.formula.free}, key=lambda i: i.name))
-
-    @property
-    def where(self) -> tuple[Condition, ...]:
-        return ()
-
-    def formulas(self) -> tuple[Formula, ...]:
-        return tuple(x.formula for x in self.norms())
-
-    def content(self) -> list[Any]:
-        inside = [[x.name, x.norm, x.formula.digest] for x in self.norms()]
-        given = [str(g) for g in self.given]
-        return ["bound", self.part, self.reading, str(self.left), str(self.right), given, inside]
-
-
-Claim = Identity | Bound
 
 
 def _loose_loss(node: Formula, under: bool) -> bool:
@@ -145,6 +69,8 @@ class Statement:
         claims: what is claimed; empty for definitions and pure remarks.
         shows: formulas that a definition introduces.
         hypotheses: the assumptions in words, as published.
+        assumes: the hypotheses as data: quantities within growth classes, and facts.
+        concludes: what it establishes for the statements that use it.
         uses: ids of the statements that it builds on.
         repairs: the id of the published statement that this one corrects.
         notes: misprints and what was made of them.
@@ -157,6 +83,8 @@ class Statement:
     claims: tuple[Claim, ...] = ()
     shows: tuple[Formula, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    assumes: tuple[Assumption, ...] = ()
+    concludes: tuple[Assumption, ...] = ()
     uses: tuple[str, ...] = ()
     origin: Origin = "published"
     repairs: str | None = None
@@ -173,6 +101,9 @@ class Statement:
                 left, right = (" x ".join(map(str, f.shape)) for f in claim.formulas())
                 raise ShapeError(f"{self.id}, part {claim.part}: the left side is {left} and the right side {right}")
         self._check_symbols()
+        unused = {u for c in self.claims if isinstance(c, Asymptotic) for u in c.relies_on} - set(self.uses)
+        if unused:
+            raise StatementError(f"{self.id}: a claim relies on {min(unused)}, which is not among its uses")
         labels = [(c.part, c.reading) for c in self.claims]
         if len(set(labels)) < len(labels):
             raise StatementError(f"{self.id}: two claims have the same part and reading; give each its own")
@@ -209,4 +140,6 @@ class Statement:
             self.id, self.kind, [c.content() for c in self.claims], [f.digest for f in self.shows],
             list(self.hypotheses), self.repairs,
         ]  # fmt: skip
+        if self.assumes or self.concludes:
+            parts.append([[assumption_content(a) for a in listed] for listed in (self.assumes, self.concludes)])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -2,7 +2,8 @@
 
 An identity is expanded exactly and tested over GF(p); if neither proves it, a witness and a
 repair are sought; what stands is enclosed on drawn
-instances. A bound is derived by the norm rules, else a witness is sought; what stands is enclosed. A claim with fresh evidence for
+instances. A bound is derived by the norm rules, else a witness is sought; what stands is enclosed. Ranks, costs, growth and
+factors have an engine of their own each. A claim with fresh evidence for
 the same seed and profile is not examined again, so an interrupted campaign goes on where it stopped.
 """
 
@@ -13,19 +14,23 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from almostlinear.theorems.registry import Registry
-from almostlinear.theorems.statement import Bound, Identity, Statement
+from almostlinear.theorems.statement import Asymptotic, Bound, Cost, Factors, Identity, Rank, Statement
 
 from .backends.arrays import NotExact
 from .code_hash import code_hash
 from .engines import (
     bulk,
     complex_step,
+    cost,
     enclosure,
     encoding,
     expansion,
+    factors,
     finite_field,
+    growth,
     implementation,
     norms,
+    rank,
     repair,
     witness,
 )
@@ -34,6 +39,8 @@ from .ledger import Ledger
 from .task import PROFILES, Profile, Task
 
 PROOFS = {Identity: (expansion, finite_field), Bound: (norms,)}
+DECIDED = {Rank: rank, Cost: cost, Asymptotic: growth, Factors: factors}
+"""Kinds of claims that one engine decides."""
 INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation)}
 
 
@@ -44,6 +51,11 @@ class CannotExamine(ValueError):
 def examine(task: Task) -> Iterator[Evidence]:
     """Everything that the engines find out about one claim."""
     kind = type(task.claim)
+    if kind in DECIDED:
+        record = DECIDED[kind].examine(task)
+        if record is not None:
+            yield record
+        return
     proofs = [record for engine in PROOFS[kind] if (record := engine.examine(task)) is not None]
     if (
         isinstance(task.claim, Identity)
@@ -115,7 +127,8 @@ def run(
             if claim is None:
                 ledger.append([encoding.examine(made, hashes[made.id])])
             else:
-                _examine_once(Task(made, claim, hashes[made.id], profile, seed, device), ledger, progress)
+                used = tuple(registry[name] for name in made.uses if name in registry)
+                _examine_once(Task(made, claim, hashes[made.id], profile, seed, device, used), ledger, progress)
             progress.claims += 1
             on_claim(made, progress.claims)
     return progress

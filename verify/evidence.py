@@ -2,7 +2,10 @@
 
 A record that claims more than its basis admits cannot be built. Strengths, in order:
 
-    stated < sampled < searched < enclosed < proved-at-size < proved        refuted stands apart: a checked witness
+    stated < sampled < searched < enclosed < proved-at-size < proved
+
+Apart from these stand "refuted", a checked witness, and "gap": the claim follows with one more hypothesis, which is named, and
+an instance lies within the printed ones and outside of it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Any
 
 STRENGTHS = ("stated", "sampled", "searched", "enclosed", "proved-at-size", "proved")
 REFUTED = "refuted"
+GAP = "gap"
 PIT_FAILURE = 2.0**-50
 """Largest admissible failure probability of an identity test that counts as a proof."""
 
@@ -42,7 +46,7 @@ class Evidence:
     Attributes:
         statement, part, reading: the claim.
         engine: the engine's name.
-        strength: one of STRENGTHS, or "refuted".
+        strength: one of STRENGTHS, or "refuted" or "gap".
         basis: what it rests on, a key of CEILING.
         tried: how many instances, samples or sizes were decided.
         seed: of everything drawn, or None.
@@ -78,11 +82,16 @@ class Evidence:
                 raise Overclaim(f"{name}: {self.basis} cannot refute; confirm in exact or ball arithmetic")
             if not self.witness:
                 raise Overclaim(f"{name}: a refutation needs a witness")
+        elif self.strength == GAP:
+            if self.basis not in MAY_REFUTE:
+                raise Overclaim(f"{name}: {self.basis} cannot show a gap")
+            if not all(self.detail.get(key) for key in ("missing", "assumed", "instance")):
+                raise Overclaim(f"{name}: a gap names the missing hypothesis, what is assumed instead and an instance")
         elif self.strength not in STRENGTHS:
             raise Overclaim(f"{name}: unknown strength {self.strength!r}; use one of {', '.join(STRENGTHS)}")
         elif rank(self.strength) > rank(CEILING[self.basis]):
             raise Overclaim(f"{name}: {self.basis} admits at most {CEILING[self.basis]!r}, not {self.strength!r}")
-        if self.strength not in ("stated", REFUTED) and self.tried < 1:
+        if self.strength not in ("stated", REFUTED, GAP) and self.tried < 1:
             raise Overclaim(f"{name}: {self.strength!r} with nothing tried")
         proved = self.strength in ("proved", "proved-at-size")
         if self.basis == "gf(p)" and proved and not self.detail.get("failure", 1.0) < PIT_FAILURE:

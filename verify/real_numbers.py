@@ -133,6 +133,12 @@ def _taylor_error(b: arb, g: arb) -> arb:
     return abs(b.exp() * taylor(-b, _integer(g)) - 1)
 
 
+def _degree(b: arb, target: arb) -> arb:
+    """ceil((b + L)/W((b + L)/(e b))) - 1."""
+    whole = b + target
+    return _ceiling(whole / (whole / (arb.const_e() * b)).lambertw()) - 1
+
+
 def _bessel_tail(b: arb, g: arb) -> arb:
     """By e^b = I_0(b) + 2 sum_{k >= 1} I_k(b)."""
     head = sum((2 * b.bessel_i(arb(k)) for k in range(1, _integer(g) + 1)), b.bessel_i(arb(0)))
@@ -189,6 +195,7 @@ FUNCTIONS = {
     "ceiling": _ceiling,
     "T": lambda x, g: taylor(x, _integer(g)),
     "J": _taylor_error,
+    "Degree": _degree,
     "BesselTail": _bessel_tail,
     "Chebyshev": _chebyshev,
     "Alternation": _alternation,

@@ -19,6 +19,8 @@ from .real_numbers import FUNCTIONS, Answer, at_most
 
 TARGET = 0.01
 LARGEST_DEGREE = 400
+WIDTHS, RANGES, TARGETS = (4, 8, 16), (0.5, 1.0, 2.0), (1e-2, 1e-4)
+"""Widths d, score ranges b and relative kernel errors eps of `ranks`."""
 
 
 def needed_degree(b: float, target: float = TARGET) -> int | None:
@@ -54,3 +56,26 @@ def table() -> dict[str, Any]:
     """The heads as a table of the report."""
     note = f"activations of a trained model, unscaled; degree for a relative kernel error of {TARGET:g} once centred, rank binom(32 + g, g)"
     return {"title": "Trained heads and the bounded-entry regime", "note": note, "rows": heads()}
+
+
+def ranks() -> list[dict[str, Any]]:
+    """One row for each d, range b and target eps: the least degree with J_g(b) <= eps, and binom(d + g, g) features.
+
+    The rank does not depend on n: it is below n from n = rank + 1 on.
+    """
+    rows = []
+    for b in RANGES:
+        for target in TARGETS:
+            g = needed_degree(b, target)
+            if g is not None:
+                rows += [{"d": d, "b": b, "eps": target, "degree": g, "rank": comb(d + g, g)} for d in WIDTHS]
+    return sorted(rows, key=lambda row: (row["d"], row["b"], -row["eps"]))
+
+
+def rank_figure() -> dict[str, Any]:
+    """`ranks` as a figure of the report."""
+    note = (
+        "Computed from the theory, not measured: for scores within [-b, b] the least degree g whose relative kernel error J_g(b), "
+        "evaluated in balls, is at most ε; the features of that degree then have rank binom(d + g, g), whatever n."
+    )
+    return {"kind": "rank", "title": "The rank of the features against n", "note": note, "rows": ranks()}

@@ -7,13 +7,15 @@ index values, and both sides at the entry where they differ.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from almostlinear.theorems.registry import Registry
-from almostlinear.theorems.statement import Bound, Identity, Statement
+from almostlinear.theorems.statement import Asymptotic, Bound, Claim, Cost, Factors, Rank, Statement
 
+from .engines import cost, factors, rank
 from .engines.enclosure import symbols_of
 from .engines.witness import Violation, violation
 from .evidence import REFUTED
@@ -27,7 +29,7 @@ class Replay:
     """The outcome of a replay; ``found`` is None if the claim holds on the witness's problem."""
 
     statement: Statement
-    claim: Identity | Bound
+    claim: Claim
     found: Violation | None
     agrees: bool
 
@@ -78,7 +80,7 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _require_inside(claim: Identity | Bound, problem: Problem, where: str) -> None:
+def _require_inside(claim: Claim, problem: Problem, where: str) -> None:
     """Refuse a problem that the statement does not speak of."""
     strange = outside(problem, symbols_of(claim))
     if strange is not None:
@@ -87,6 +89,29 @@ def _require_inside(claim: Identity | Bound, problem: Problem, where: str) -> No
     for symbol in {s for e in scalars for s in e.free_symbols if s.is_positive}:
         if problem.constants.get(symbol.name, 1) <= 0:
             raise BadProblem(f"{where}: the constant {symbol.name} must be positive")
+
+
+def _by(recheck: Callable[[Any, Problem], tuple[str, str] | None]) -> Callable[[Any, Problem], Violation | None]:
+    """An engine's own recheck as a violation."""
+
+    def found(claim: Any, problem: Problem) -> Violation | None:
+        values = recheck(claim, problem)
+        return None if values is None else Violation(problem, {}, (1, 1), *values, exact=True)
+
+    return found
+
+
+def _no_witness(claim: Asymptotic, problem: Problem) -> Violation | None:
+    raise NotImplementedError("a growth claim has no witness of its own; `almostlinear check` derives its class again")
+
+
+RECHECK: dict[type, Callable[[Any, Problem], Violation | None]] = {
+    Rank: _by(rank.recheck),
+    Cost: _by(cost.recheck),
+    Factors: _by(factors.recheck),
+    Asymptotic: _no_witness,
+}
+"""How a witness of a claim that is neither an identity nor a bound is evaluated again."""
 
 
 def replay(data: dict[str, Any], registry: Registry, where: str = "witness") -> Replay:
@@ -104,7 +129,9 @@ def replay(data: dict[str, Any], registry: Registry, where: str = "witness") -> 
     try:
         problem = from_json(data, where)
         _require_inside(claims[0], problem, where)
-        found = violation(claims[0], problem)
+        found = RECHECK.get(type(claims[0]), violation)(claims[0], problem)
+    except NotImplementedError as error:
+        raise BadProblem(f"{where}: {error}") from None
     except KeyError as error:
         raise BadProblem(f"{where}: {error.args[0]}") from None
     agrees = found is not None and (found.claimed, found.actual) == (data.get("claimed"), data.get("actual"))

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from almostlinear.theorems.statement import Bound, Identity, Statement
+from almostlinear.theorems.statement import Claim, Statement
 
 from .code_hash import code_hash
 from .evidence import Evidence
@@ -59,11 +59,13 @@ class Task:
     """What an engine is asked."""
 
     statement: Statement
-    claim: Identity | Bound
+    claim: Claim
     hash: str
     profile: Profile
     seed: int
     device: str = "cpu"
+    used: tuple[Statement, ...] = ()
+    """The statements that it names in its uses."""
 
     def found(self, engine: str, strength: str, basis: str, tools: tuple[str, ...] = (), **fields: Any) -> Evidence:
         """A record of this claim."""

@@ -94,7 +94,7 @@ def names(
     defined: dict[str, dict[str, None]] = {}
     done = {f for f in made.shows if f.op == "define"}
     while waiting:
-        for node in _named(waiting.pop(0)):
+        for node in named(waiting.pop(0)):
             if node in done:
                 continue
             done.add(node)
@@ -108,8 +108,8 @@ def names(
     return Names(bodies, [(name, [s for s in sources if s]) for name, sources in defined.items()])
 
 
-def _named(formula: Formula) -> list[Formula]:
+def named(formula: Formula) -> list[Formula]:
     """The named formulas that are seen in a formula, not those inside them, from left to right."""
     if formula.op == "define":
         return [formula]
-    return list(dict.fromkeys(node for a in formula.args for node in _named(a)))
+    return list(dict.fromkeys(node for a in formula.args for node in named(a)))

@@ -9,9 +9,11 @@ from typing import Any
 
 from almostlinear.theorems import Statement
 
+from .. import plots
+from ..errata import reasons
 from ..svg import GraphNode, dependency_graph, legend
 from ..verdicts import ORIGINS, VERDICTS
-from . import formulas, records
+from . import closeness, formulas, records
 
 
 @dataclass
@@ -39,9 +41,10 @@ class Card:
     names: formulas.Names = field(default_factory=lambda: formulas.Names([], []))
     misprints: list[str] = field(default_factory=list)
     witness: dict[str, Any] | None = None
-    tightness: dict[str, Any] | None = None
+    tightness: dict[str, str] = field(default_factory=dict)
     evidence: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[tuple[str, bool]] = field(default_factory=list)
+    figures: list[closeness.Figure] = field(default_factory=list)
 
     @property
     def many(self) -> bool:
@@ -68,15 +71,21 @@ def context(statements: list[dict[str, Any]], registry: Iterable[Statement], run
     nodes = [
         GraphNode(c.id, c.title, f"#{c.anchor}", c.verdict, c.origin, c.kind, tuple(c.uses)) for c in cards.values()
     ]
+    sections = _sections(cards)
     return {
         "run": _run_line(run),
         "tables": [table for table in run.get("tables", ()) if table.get("rows")],
         "counts": [(label, _counts(cards.values(), origins)) for label, origins in _COUNTED],
-        "errata": [_erratum(c, cards) for c in cards.values() if _is_erratum(c)],
+        "errata": [_erratum(c, cards) for _, group in sections for c in group if _is_erratum(c)],
         "misprints": [c for c in cards.values() if c.misprints],
+        "frames": plots.frames() if any(card.figures for card in cards.values()) else "",
+        "tightness": closeness.overview((card.id, card.figures) for card in cards.values()),
+        "ranks": [
+            closeness.rank_figure(f) for f in run.get("figures", ()) if f.get("kind") == "rank" and f.get("rows")
+        ],
         "graph": dependency_graph(nodes),
         "legend": legend(key for key in VERDICTS if any(c.verdict == key for c in cards.values())),
-        "sections": _sections(cards),
+        "sections": sections,
         "cards": cards,
         "verdicts": VERDICTS,
         "origins": ORIGINS,
@@ -100,9 +109,10 @@ def _card(status: dict[str, Any], made: Statement | None, definitions: frozenset
         stale=bool(status.get("stale")), source=status.get("source") or "",
         repairs=status.get("repairs"), gap=list(status.get("gap") or ()), uses=list(status.get("uses") or ()),
         basis=list(status.get("basis") or ()), witness=records.witness(status.get("witness"), parted=parted),
-        tightness=status.get("tightness"),
+        tightness={k: records.in_words(v) for k, v in (status.get("tightness") or {}).items()},
         evidence=[records.evidence(e, parted=parted) for e in status.get("evidence") or ()],
         suggestions=records.suggestions(status.get("evidence") or ()),
+        figures=closeness.figures(status.get("evidence") or (), parted),
     )  # fmt: skip
     if made is not None:
         card.hypotheses, card.notes = list(made.hypotheses), list(made.notes)
@@ -122,7 +132,7 @@ def _section(card: Card, published: set[str]) -> tuple[int, str]:
         return 1, "Repaired theory"
     if ":" in card.id:
         return 1, f"Statements of {card.id.split(':')[0]}"
-    return 0, "Main text" if card.id[:1].isdigit() else f"Appendix {card.id.split('.')[0]}"
+    return 0, f"Appendix {card.id[0]}" if re.match(r"[A-Z]\.", card.id) else "Main text"
 
 
 def _sections(cards: dict[str, Card]) -> list[tuple[str, list[Card]]]:
@@ -149,13 +159,19 @@ def _is_erratum(card: Card) -> bool:
 
 
 def _erratum(card: Card, cards: dict[str, Card]) -> dict[str, Any]:
-    """What is printed and what is true, for the parts that fail."""
+    """What is printed and what is true, for the parts that fail; for a gap what is missing, with its instance."""
     wrong = [part for part in card.parts if part.refuted] or card.parts
-    repairs = [cards[name] for name in card.repaired_by]
-    true = [
-        (repair, [p for p in repair.parts if p.name in {w.name for w in wrong}] or repair.parts) for repair in repairs
-    ]
-    return {"card": card, "parts": wrong, "repairs": true}
+    names = {part.name for part in wrong}
+    true = []
+    for repair in (cards[name] for name in card.repaired_by):
+        matched = [part for part in repair.parts if part.name in names]
+        true.append((repair, matched if names == {part.name for part in matched} else repair.parts))
+    return {
+        "card": card,
+        "parts": wrong,
+        "repairs": true,
+        "missing": reasons(card.gap) if card.verdict == "gap" else [],
+    }
 
 
 def _run_line(run: dict[str, Any]) -> list[str]:

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..mathml import exact, matrix
+from ..mathml import exact, matrix, words
 
 COLUMNS = ("engine", "strength", "basis", "tried", "seed", "versions", "hash", "code")
 CLAIM = ("statement", "part", "reading")
 PLACE = ("index", "entry")
 WITNESS = ("inputs", "units", "claimed", "actual", "file", "schema", "arithmetic", *CLAIM, *PLACE)
 LONG = 600
+EXACT = re.compile(r"(?:[-+0-9/. ]|ln2(?:\^\d+)?)+")
+"""A value such as 1/2 - 3/4 ln2."""
 
 
 def witness(found: dict[str, Any] | None, *, parted: bool = True) -> dict[str, Any] | None:
@@ -32,7 +34,7 @@ def witness(found: dict[str, Any] | None, *, parted: bool = True) -> dict[str, A
     return {
         "sizes": ", ".join(f"{k} = {others[k]}" for k in sizes),
         "matrices": [_matrix(name, value, str(units.get(name, ""))) for name, value in inputs],
-        "claim": _claim(found, parted),
+        "claim": claim_words(found, parted),
         "place": _place(found),
         "claimed": _value(found.get("claimed")),
         "actual": _value(found.get("actual")),
@@ -46,10 +48,11 @@ def evidence(record: dict[str, Any], *, parted: bool = True) -> dict[str, Any]:
     """One row of the evidence table; figures of ``detail`` stand beside the others."""
     known = (*COLUMNS, *CLAIM, "detail", "witness")
     others = {**(record.get("detail") or {}), **{k: v for k, v in record.items() if k not in known}}
-    others.pop("suggested", None)
+    for shown_elsewhere in ("suggested", "points"):
+        others.pop(shown_elsewhere, None)
     return {
         **{key: record.get(key) for key in COLUMNS},
-        "claim": _claim(record, parted),
+        "claim": claim_words(record, parted),
         "versions": in_words(record.get("versions") or {}),
         "basis": in_words(record.get("basis")),
         "hash": str(record.get("hash") or "")[:8],
@@ -72,6 +75,8 @@ def in_words(value: Any, between: str = " ") -> str:
         text = ", ".join(f"{k}{between}{in_words(v)}" for k, v in value.items())
     elif isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value):
         text = ", ".join(map(in_words, value))
+    elif isinstance(value, list) and all(_flat(v) for v in value):
+        text = "; ".join(in_words(v, " = ") for v in value)
     elif isinstance(value, (dict, list)):
         text = json.dumps(value, ensure_ascii=False)
     elif isinstance(value, bool):
@@ -83,7 +88,13 @@ def in_words(value: Any, between: str = " ") -> str:
     return text if len(text) <= LONG else f"{text[:LONG]}… ({len(text)} characters)"
 
 
-def _claim(record: dict[str, Any], parted: bool) -> str:
+def _flat(value: Any) -> bool:
+    """Whether it is a dictionary or a list of plain values."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [[]]
+    return not any(isinstance(v, (dict, list)) for v in inside)
+
+
+def claim_words(record: dict[str, Any], parted: bool) -> str:
     """Which part, and in which reading where there are several."""
     part, reading = str(record.get("part") or "") if parted else "", str(record.get("reading") or "")
     named = f"part {part}" if part[:1].isdigit() else part
@@ -110,7 +121,9 @@ def _matrix(name: str, value: Any, unit: str) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return ""
-    return exact(value) if isinstance(value, str) else _matrix("", value, "")
+    if not isinstance(value, str):
+        return _matrix("", value, "")
+    return exact(value) if EXACT.fullmatch(value) else words(value)
 
 
 def _near(file: Any) -> str:

@@ -38,6 +38,7 @@ OUTPUTS = {
     "Algorithm 1 for one layer, repaired",
     kind="algorithm",
     origin="repair",
+    repairs="Alg.1",
     uses=("l1.1", "l1.2", "l1.3", "T.1"),
 )
 def algorithm_1():

@@ -21,7 +21,7 @@ M = causal_rows(n)
 
 def normalised(a):
     """D^{-1} a with D = diag(a 1)."""
-    return diag(recip(a @ ones(n))) @ a
+    return diag(recip(a @ ones(a.shape[1]))) @ a
 
 
 A = define("A", M * exp(S), "S.1")

@@ -7,7 +7,7 @@ the degree formula (T.3) with Lambert's W.
 import sympy
 
 from ..formula import exp, ones, symbol, taylor
-from ..functions import Alternation, BesselTail, Chebyshev, J, T
+from ..functions import Alternation, BesselTail, Chebyshev, Degree, J, T
 from ..norms import maxnorm, top
 from ..registry import statement
 from ..sizes import n, size
@@ -50,18 +50,18 @@ B, L, s = (sympy.Symbol(name, positive=True) for name in ("b", "L", "s"))
 
 @statement("T.3", "Degree for a relative error e^{-L}", uses="T.1", **FACT)
 def t_3():
-    """g = ceil((b+L)/W((b+L)/(e b))) - 1 gives J_g(b) <= e^{-L}."""
-    degree = sympy.ceiling((B + L) / sympy.LambertW((B + L) / (sympy.E * B))) - 1
-    return Bound(J(B, degree), e(-L))
+    """g = Degree(b, L) = ceil((b+L)/W((b+L)/(e b))) - 1 gives J_g(b) <= e^{-L}."""
+    return Bound(J(B, Degree(B, L)), e(-L))
 
 
 @statement("T.4", "The best polynomial of degree g", uses="T.1", **FACT)
 def t_4():
     """E, the smallest relative error on [-b, b]: 2e^{-2b}(b/2)^{g+1}/(g+1)! <= Alternation <= E <= e^b 2 sum_{k>g} I_k(b) <= ..."""
     scale = 2 * (B / 2) ** (g + 1) / sympy.factorial(g + 1)
-    at = B * (1 - s)
+    at, inside = B * (1 - s), (s <= 2,)
+    cut = abs(e(at) - Chebyshev(at, B, g))
     return [
         Bound(e(-2 * B) * scale, Alternation(B, g), part="1 lower"),
-        Bound(abs(e(at) - Chebyshev(at, B, g)), 2 * BesselTail(B, g), part="2 absolute error of the cut expansion"),
+        Bound(cut, 2 * BesselTail(B, g), part="2 absolute error of the cut expansion", given=inside),
         Bound(2 * e(B) * BesselTail(B, g), e(2 * B) * scale, part="3 upper"),
     ]

@@ -58,7 +58,8 @@ def examine(task: Task) -> Evidence | None:
         evaluate = Interpreter(MidRadBackend(problem))
         for environment in representatives(scalar, sizes):
             try:
-                left, right = evaluate(flat.left, environment), evaluate(flat.right, environment)
+                with np.errstate(invalid="ignore"):  # infinite radii times zero: not finite, so never decided
+                    left, right = evaluate(flat.left, environment), evaluate(flat.right, environment)
             except NotExact:
                 return None
             gap, radius, size = _gap(left, right)

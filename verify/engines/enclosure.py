@@ -16,7 +16,7 @@ import numpy as np
 from flint import arb
 
 from almostlinear.theorems.formula import Formula
-from almostlinear.theorems.statement import Bound, Identity
+from almostlinear.theorems.statement import Bound, Claim, Identity, Rank
 
 from ..backends.arrays import NotExact
 from ..backends.ball import DEFAULT_BITS, Balls, precision
@@ -27,6 +27,7 @@ from ..evidence import Evidence
 from ..extent import all_values, extent
 from ..problems import FAMILIES, HEAD_WIDTH, Problem, describe, draw, real_attention, real_heads, size_names
 from ..real_numbers import Answer, Evaluator, at_most
+from ..scatter import Scatter, place_of
 from ..task import Task
 
 ENGINE = "enclosure"
@@ -58,14 +59,16 @@ class Tally:
     worst: float = 0.0
     instance: str = ""
     families: list[str] = field(default_factory=list)
+    scatter: Scatter = field(default_factory=Scatter)
     violation: Problem | None = None
 
     def detail(self) -> dict[str, Any]:
         made: dict[str, Any] = {"families": self.families, "undecided": self.undecided, "trivial": self.trivial}
+        made |= {"points": self.scatter.detail()} if self.worst > 0 and self.scatter.rows else {}
         return made | ({"outside the hypotheses": self.outside} if self.outside else {})
 
 
-def symbols_of(claim: Identity | Bound) -> list[Formula]:
+def symbols_of(claim: Claim) -> list[Formula]:
     """The named matrices of a claim."""
     return list({node.data[0]: node for f in claim.formulas() for node in f.symbols().values()}.values())
 
@@ -79,7 +82,7 @@ def instances(claim: Identity | Bound, count: int, seed: int) -> Iterator[tuple[
     names = sorted(set(size_names(named)) | claim_sizes(claim))
     attention = isinstance(claim, Identity) and bool(named) and {s.data[0] for s in named} <= ATTENTION | {DIRECTION}
     width = 4 if _by_entries(claim) else HEAD_WIDTH
-    masked = any(s.data[1] == "mask" for s in named)
+    masked = _masked(named)
     for family in FAMILIES:
         for k in range(count):
             rng = np.random.default_rng([seed, k, len(family)])
@@ -93,6 +96,10 @@ def instances(claim: Identity | Bound, count: int, seed: int) -> Iterator[tuple[
             text = describe(family, sizes, BOUNDS[k % len(BOUNDS)], seed + k, full=masked and k % 2 == 1)
             found = draw([s for s in named if s.data[0] != DIRECTION], text)
             yield family, _with_direction(replace(found, constants=_constants(found, rng)), named, seed + k)
+
+
+def _masked(named: list[Formula]) -> bool:
+    return any(s.data[1] == "mask" for s in named)
 
 
 def _by_entries(claim: Identity | Bound) -> bool:
@@ -125,11 +132,14 @@ def _short_head() -> str:
     return next(head for head in real_heads() if head.startswith("n16."))
 
 
-def claim_sizes(claim: Identity | Bound) -> set[str]:
+def claim_sizes(claim: Identity | Bound | Rank) -> set[str]:
     """The sizes that a claim speaks of, degrees included."""
     if isinstance(claim, Identity):
         return set(extent(contracted(claim)).sizes)
-    named = {s.name for e in (claim.left, claim.right, *claim.given) for s in e.free_symbols if s.is_integer}
+    if isinstance(claim, Rank):
+        named = {s.name for s in claim.at_most.free_symbols}
+    else:
+        named = {s.name for e in (claim.left, claim.right, *claim.given) for s in e.free_symbols if s.is_integer}
     inside = (node.data[0] for f in claim.formulas() for node in f.walk() if node.op == "taylor")
     return named | {s.name for degree in inside for s in degree.free_symbols}
 
@@ -256,9 +266,12 @@ def _exactly(claim: Bound, problem: Problem, environment: Environment) -> Answer
 class ExactAsBalls(Interpreter):
     """Evaluates exactly and hands out balls, for comparisons; exact where a value is a dyadic rational."""
 
+    def __init__(self, backend: Rationals) -> None:
+        super().__init__(backend)
+        self._exact = Interpreter(backend)
+
     def __call__(self, formula: Formula, environment: Environment | None = None) -> Any:
-        values = super().__call__(formula, environment)
-        return Balls.each(as_ball, values)
+        return Balls.each(as_ball, self._exact(formula, environment))
 
 
 def satisfies(claim: Bound, problem: Problem) -> bool:
@@ -297,6 +310,7 @@ def _count_bound(tally: Tally, claim: Bound, family: str, problem: Problem) -> N
     else:
         tally.decided += 1
         tally.families = sorted({*tally.families, family})
+        tally.scatter.add(place_of(family, problem, _masked(symbols_of(claim))), (ratio,), problem.text)
         if ratio > tally.worst:
             tally.worst, tally.instance = ratio, problem.text
 
@@ -308,6 +322,8 @@ def examine(task: Task) -> Evidence | None:
         Violated: if the claim surely fails on one.
     """
     claim = task.claim
+    if not isinstance(claim, (Identity, Bound)):
+        return None
     if isinstance(claim, Identity):
         tally = _try_identity(claim, task.profile.balls, task.seed)
     else:

@@ -10,8 +10,7 @@ upper end against lower end; the first catches a wrong coefficient, mask or norm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from math import comb
@@ -27,16 +26,18 @@ from almostlinear.theorems.statement import Bound
 from ..backends.ball import DEFAULT_BITS, Balls, precision
 from ..backends.interpreter import Interpreter
 from ..evidence import REFUTED, Evidence
-from ..problems import FAMILIES, Problem, describe, draw, real_attention, real_heads, to_json
+from ..layers import layers, scores
+from ..problems import Problem, to_json
 from ..real_numbers import NORM_OF, Answer, Evaluator, at_most
+from ..scatter import Row, Scatter
 from ..task import Task
 from .enclosure import satisfies
 
 ENGINE = "implementation"
 STATEMENT = "Alg.1r"
 ROUNDOFF = {"float32": arb(2) ** -24, "float64": arb(2) ** -53}
-SCORES = (1.0, 0.5, 0.25)
 FIELDS = {"dL/dX": "dX", "dL/dW": "dW", "dL/dW_V": "dWV"}
+RATIOS = ("truncation, observed / bound", "rounding, observed / certified")
 RECIPROCALS = 2
 """Reciprocals of the normaliser in a product, at most: diag(K) f has one in K and one in f."""
 
@@ -65,59 +66,25 @@ class Tally:
     rounding: float = 0.0
     truncation: float = 0.0
     families: set[str] = field(default_factory=set)
+    scatter: Scatter = field(default_factory=lambda: Scatter(RATIOS, "largest score"))
     bad: tuple[Problem, str, Outcome] | None = None
 
 
-def layers(count: int, seed: int) -> Iterator[tuple[str, Problem, str]]:
-    """Layers of every family, in both precisions, with both masks: (family, problem, dtype).
-
-    A trained head is far outside the regime: it is rescaled to |S| <= 1, which its text says.
-    """
-    symbols = {node for pair in OUTPUTS.values() for side in pair for node in side.symbols().values()}
-    for family in FAMILIES:
-        for k in range(count):
-            rng = np.random.default_rng([seed, 31, k, len(family)])
-            dtype, full = ("float64", "float32")[k % 2], k % 4 >= 2
-            g = int(rng.integers(2, 7))
-            if family == "real":
-                yield family, _rescaled_head(rng, g, full, dtype), dtype
-                continue
-            sizes = {"n": int(rng.integers(1, 13)), "d": int(rng.integers(1, 5)), "g": g}
-            text = describe(family, sizes, SCORES[k % 3], seed + k, full)
-            yield family, _within_range(_rounded(draw(symbols, text), dtype), rng), dtype
-
-
-def _rounded(problem: Problem, dtype: str) -> Problem:
-    """The problem with matrices that the precision represents."""
-    return replace(
-        problem, values={k: np.asarray(v, dtype=dtype).astype(np.float64) for k, v in problem.values.items()}
-    )
-
-
-def _within_range(problem: Problem, rng: Any) -> Problem:
-    """The scale tau as a power of two that puts |S| into (1/4, 2] or leaves it below: T_g stays positive there."""
-    x, w = problem.values["X"], problem.values["W"]
-    largest = float(np.max(np.abs(x @ w @ x.T), initial=0.0))
-    limit = float(rng.choice([0.5, 1.0, 2.0]))
-    power = 0 if largest <= limit else int(np.ceil(np.log2(largest / limit)))
-    return replace(problem, constants={**problem.constants, "tau": Fraction(1, 2**power)})
-
-
-def _rescaled_head(rng: Any, g: int, full: bool, dtype: str) -> Problem:
-    head = str(rng.choice(real_heads()))
-    found = real_attention(head, int(rng.integers(4, 9)), width=2)
-    values = dict(found.values)
-    largest = float(np.max(np.abs(values["X"] @ values["W"] @ values["X"].T)))
-    values["W"] = values["W"] * 2.0 ** -max(0, int(np.ceil(np.log2(largest))))
-    count = found.sizes["n"]
-    values["M"] = np.ones((count, count)) if full else np.tri(count)
-    text = f"{found.text};degree={g};rescaled to |S| <= 1"
-    return _rounded(replace(found, values=values, sizes={**found.sizes, "g": g}, text=text), dtype)
-
-
 # -- one instance ------------------------------------------------------------------------------------------------------
-def run_implementation(problem: Problem, dtype: str, device: str = "cpu") -> dict[str, np.ndarray]:
-    """What impl returns on a layer, by part.
+def layer_arguments(problem: Problem, dtype: str, device: str = "cpu") -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+    """A layer as impl takes it: the tensors X, W, W_V and G, and the options degree, scale and is_causal."""
+    import torch
+
+    x, w, w_v, upstream = (
+        torch.from_numpy(problem.values[k]).to(device, getattr(torch, dtype)) for k in ("X", "W", "W_V", "G")
+    )
+    causal = not bool(np.all(problem.values["M"] == 1))
+    scale = float(problem.constants["tau"])
+    return x, w, w_v, upstream, {"degree": problem.sizes["g"], "scale": scale, "is_causal": causal}
+
+
+def run_implementation(problem: Problem, dtype: str, device: str = "cpu", **changed: Any) -> dict[str, np.ndarray]:
+    """What impl returns on a layer, by part; ``changed`` options take the place of the layer's, such as eps for its degree.
 
     Raises:
         almostlinear.impl.DegreeError: if the polynomial may vanish on the layer's range.
@@ -126,11 +93,8 @@ def run_implementation(problem: Problem, dtype: str, device: str = "cpu") -> dic
 
     from almostlinear import impl
 
-    x, w, w_v, upstream = (
-        torch.from_numpy(problem.values[k]).to(device, getattr(torch, dtype)) for k in ("X", "W", "W_V", "G")
-    )
-    causal = not bool(np.all(problem.values["M"] == 1))
-    options: Any = {"degree": problem.sizes["g"], "scale": float(problem.constants["tau"]), "is_causal": causal}
+    x, w, w_v, upstream, options = layer_arguments(problem, dtype, device)
+    options |= changed
     found = impl.algorithm1(x, w, w_v, upstream, **options)
     output = impl.low_rank_attention(x @ w, x, x @ w_v, **options)
     returned = {part: getattr(found, name) for part, name in FIELDS.items()} | {"output": output}
@@ -209,8 +173,16 @@ def _count(tally: Tally, family: str, problem: Problem, dtype: str, outcome: Out
     ratio = _ratio(outcome.total, limit)
     if ratio > tally.worst:
         tally.worst, tally.instance = ratio, f"{problem.text};{dtype}"
-    tally.rounding = max(tally.rounding, _ratio(outcome.rounding, outcome.certificate))
-    tally.truncation = max(tally.truncation, _ratio(outcome.truncation, outcome.bound))
+    truncation, rounding = _ratio(outcome.truncation, outcome.bound), _ratio(outcome.rounding, outcome.certificate)
+    tally.truncation, tally.rounding = max(tally.truncation, truncation), max(tally.rounding, rounding)
+    tally.scatter.add(_place(family, problem), (truncation, rounding), f"{problem.text};{dtype}")
+
+
+def _place(family: str, problem: Problem) -> Row:
+    """The layer's values on the axes of a scatter plot, its largest |score| for the range of entries."""
+    n, d, g = (problem.sizes[k] for k in "ndg")
+    largest = float(problem.constants["tau"]) * float(np.max(np.abs(scores(problem))))
+    return family, n, d, g, largest, "full" if bool(np.all(problem.values["M"] == 1)) else "causal"
 
 
 def _ratio(part: arb, whole: arb) -> float:
@@ -231,8 +203,9 @@ def examine(task: Task) -> Evidence | None:
         "families": sorted(tally.families),
         "outside": tally.outside,
         "device": task.device,
-        "rounding, observed / certified": tally.rounding,
-        "truncation, observed / bound": tally.truncation,
+        RATIOS[0]: tally.truncation,
+        RATIOS[1]: tally.rounding,
+        "points": tally.scatter.detail(),
         "tightness": {"best": tally.worst, "instance": tally.instance},
     }
     return task.found(

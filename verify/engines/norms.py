@@ -6,45 +6,53 @@ expand to a polynomial with nonnegative coefficients.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
 import sympy
 
-from almostlinear.theorems.norms import Derivation, Norm, upper_bound
-from almostlinear.theorems.statement import Bound
+from almostlinear.theorems.display import plain
+from almostlinear.theorems.formula import Formula
+from almostlinear.theorems.norms import KINDS, Derivation, Norm, derivations
+from almostlinear.theorems.statement import Bound, Identity
 
 from ..evidence import Evidence
 from ..task import Task
+from . import expansion
 
 ENGINE = "norms"
 
 
 def derive(claim: Bound) -> tuple[sympy.Expr, tuple[Derivation, ...]]:
-    """A bound on the claim's left side in sizes and in the norms that its right side and hypotheses speak of.
+    """The best bound on the claim's left side, in sizes and in the norms that its right side and hypotheses speak of.
 
     Raises:
         ValueError: if a rule is missing or the left side is not monotone in its norms.
     """
-    known = {
-        x.formula: x
-        for e in (claim.right, *(g.lts for g in claim.given))
-        for x in e.free_symbols
-        if isinstance(x, Norm) and x.norm == "max"
-    }
-    left, used = claim.left, []
-    for norm in sorted(left.free_symbols, key=str):
-        if isinstance(norm, Norm) and norm not in known.values():
-            if norm in claim.right.free_symbols or any(norm is g.lts for g in claim.given):
-                continue
-            if norm.norm != "max":
-                raise ValueError(f"no rule bounds {norm}: the rules are about the largest entry")
-            _require_monotone(left, norm)
-            step = upper_bound(norm.formula, known)
-            used.append(step)
-            left = left.subs(norm, step.bound)
-    for relation in claim.given:
-        if isinstance(relation.lts, Norm) and relation.lts in left.free_symbols:
-            _require_monotone(left, relation.lts)
-            left = left.subs(relation.lts, relation.gts)
-    return left, tuple(used)
+    return next(all_derived(claim))
+
+
+def all_derived(claim: Bound) -> Iterator[tuple[sympy.Expr, tuple[Derivation, ...]]]:
+    """Bounds on the left side, the best first; see `derive`."""
+    spoken = {x for e in (claim.right, *(g.lts for g in claim.given)) for x in e.free_symbols if isinstance(x, Norm)}
+    asked = [x for x in sorted(claim.left.free_symbols, key=str) if isinstance(x, Norm) and x not in spoken]
+    options = []
+    for norm in asked:
+        if norm.norm not in KINDS:
+            raise ValueError(f"no rule bounds {norm}: the rules are about absolute values")
+        _require_monotone(claim.left, norm)
+        found = derivations(norm.formula, norm.norm, spoken)
+        if not found:
+            raise ValueError(f"no rule bounds {norm} by {', '.join(sorted(map(str, spoken))) or 'sizes alone'}")
+        options.append(found)
+    for used in product(*options):
+        left = claim.left.subs({norm: step.bound for norm, step in zip(asked, used, strict=True)})
+        for relation in claim.given:
+            if isinstance(relation.lts, Norm) and relation.lts in left.free_symbols:
+                _require_monotone(left, relation.lts)
+                left = left.subs(relation.lts, relation.gts)
+        yield left, used
 
 
 def _require_monotone(expression: sympy.Expr, norm: Norm) -> None:
@@ -75,11 +83,22 @@ def examine(task: Task) -> Evidence | None:
     claim = task.claim
     if not isinstance(claim, Bound):
         return None
+    detail: dict[str, str] = {}
+    if claim.via is not None and isinstance(claim.left, Norm):
+        if not _same_matrix(task, claim.left.formula, claim.via):
+            return None
+        detail["the same matrix, proved by expansion"] = plain(claim.via)
+        claim = replace(claim, left=Norm(claim.left.norm, claim.via, "|via|"), via=None)
     try:
-        derived, used = derive(claim)
+        candidates = list(all_derived(claim))
     except ValueError:
         return None
-    found = certificate(derived, claim.right)
+    proved = (
+        (derived, used, found)
+        for derived, used in candidates
+        if (found := certificate(derived, claim.right)) is not None
+    )
+    derived, used, found = next(proved, (None, (), None))
     if found is None:
         return None
     return task.found(
@@ -88,5 +107,22 @@ def examine(task: Task) -> Evidence | None:
         "exact",
         ("sympy",),
         tried=1,
-        detail={"derived": str(derived), "rules": [r for d in used for r in d.rules()], "right - derived": str(found)},
+        detail={
+            **detail,
+            "derived": str(derived),
+            "claimed / derived": str(ratio(claim.right, derived)),
+            "rules": [r for d in used for r in d.rules()],
+            "right - derived": str(found),
+        },
     )
+
+
+def ratio(claimed: sympy.Expr, derived: sympy.Expr) -> sympy.Expr:
+    """How much looser the claimed bound is: 1, or an expression that is at least 1 for all sizes."""
+    return sympy.factor(sympy.cancel(sympy.powsimp(claimed) / sympy.powsimp(derived))) if derived != 0 else sympy.oo
+
+
+def _same_matrix(task: Task, left: Formula, right: Formula) -> bool:
+    """Whether the two are proved equal for all sizes."""
+    record = expansion.examine(replace(task, claim=Identity(left, right)))
+    return record is not None and record.strength == "proved"

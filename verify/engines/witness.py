@@ -19,7 +19,7 @@ from flint import arb
 
 from almostlinear.theorems.formula import Formula
 from almostlinear.theorems.sizes import at
-from almostlinear.theorems.statement import Bound, Identity
+from almostlinear.theorems.statement import Bound, Identity, Rank
 
 from ..backends.arrays import NotExact
 from ..backends.ball import DEFAULT_BITS, Balls, precision
@@ -122,7 +122,7 @@ def _one_based(where: tuple[int, ...]) -> tuple[int, int]:
 
 
 # -- searching -----------------------------------------------------------------------------------------------------------
-def small_problems(claim: Identity | Bound, count: int, seed: int) -> Iterator[Problem]:
+def small_problems(claim: Identity | Bound | Rank, count: int, seed: int) -> Iterator[Problem]:
     """Problems with entries in {-1, 0, 1}, the smallest sizes first, ``count`` of each size."""
     named = symbols_of(claim)
     names = sorted(set(size_names(named)) | claim_sizes(claim))
@@ -160,7 +160,7 @@ def _entries(domain: str, shape: tuple[int, int], dense: float, rng: Any) -> Any
     return drawn.astype(object)
 
 
-def carriers(claim: Identity | Bound) -> list[str | None]:
+def carriers(claim: Identity | Bound | Rank) -> list[str | None]:
     """Symbols that may carry the unit ln 2: those under an exp; None if there is no exp."""
     under: set[str] = set()
     for side in claim.formulas():
@@ -237,17 +237,23 @@ def _trimmed(claim: Identity | Bound, problem: Problem) -> Problem:
 
 def of_violation(task: Task, problem: Problem) -> Evidence | None:
     """``refuted`` by a drawn problem, shrunk."""
-    found = violation(task.claim, problem)
+    claim = task.claim
+    if not isinstance(claim, (Identity, Bound)):
+        return None
+    found = violation(claim, problem)
     if found is None:
         return None
-    return _refuted(task, _shrunk(task.claim, found, lambda p: violation(task.claim, p) is not None))
+    return _refuted(task, _shrunk(claim, found, lambda p: violation(claim, p) is not None))
 
 
 def examine(task: Task) -> Evidence | None:
     """``refuted`` with the smallest witness found, or None."""
-    found = smallest(task.claim, task.profile.search, task.seed)
+    claim = task.claim
+    if not isinstance(claim, (Identity, Bound)):
+        return None
+    found = smallest(claim, task.profile.search, task.seed)
     if found is None:
-        found = from_instances(task.claim, task.profile.balls, task.seed)
+        found = from_instances(claim, task.profile.balls, task.seed)
     return None if found is None else _refuted(task, found)
 
 

@@ -1,0 +1,307 @@
+"""What can be claimed: identities, bounds, ranks, costs, growth with n, and the existence of low-rank factors.
+
+Every claim belongs to a part of its statement and to one reading of it. A claim with ``step`` is a line of the printed proof,
+not of the statement: if it fails, the statement may still be true, but its printed argument has a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sympy
+
+from .asymptotics import Growth
+from .formula import Formula
+from .norms import Norm
+from .sizes import Index
+
+AS_PRINTED = "as printed"
+
+
+class StatementError(ValueError):
+    """A statement that cannot be: the message names the statement, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A relation between two free index letters of a claim: ``i0 == i1`` or ``i0 != i1``."""
+
+    left: Index
+    relation: Literal["==", "!="]
+    right: Index
+
+    def holds(self, values: dict[Index, int]) -> bool:
+        return (values[self.left] == values[self.right]) == (self.relation == "==")
+
+    def __post_init__(self) -> None:
+        if self.relation not in ("==", "!="):
+            raise StatementError(f"a condition is == or !=, not {self.relation!r}")
+
+    def __str__(self) -> str:
+        return f"{self.left.name} {'=' if self.relation == '==' else '≠'} {self.right.name}"
+
+
+def _norms(*expressions: Any) -> tuple[Norm, ...]:
+    """Every norm that stands in the expressions, in a fixed order."""
+    found = {x for e in expressions for x in sympy.sympify(e).free_symbols if isinstance(x, Norm)}
+    return tuple(sorted(found, key=lambda x: (x.name, x.formula.digest)))
+
+
+def _step(content: list[Any], step: bool) -> list[Any]:
+    return [*content, "step"] if step else content
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``left = right`` entrywise, for all values of the free indices that meet ``where``."""
+
+    left: Formula
+    right: Formula
+    part: str = "1"
+    reading: str = AS_PRINTED
+    where: tuple[Condition, ...] = ()
+    typo: str = ""
+    step: bool = False
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return tuple(sorted(self.left.free | self.right.free, key=lambda i: i.name))
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (self.left, self.right)
+
+    def content(self) -> list[Any]:
+        where = [str(c) for c in self.where]
+        return _step(["identity", self.part, self.reading, self.left.digest, self.right.digest, where], self.step)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """``left <= right``: SymPy expressions in sizes, constants and norms of formulas, under ``given`` relations.
+
+    Free indices of the normed formulas are universally quantified. ``via`` helps a proof: the matrix under the norm on the
+    left, written another way (factored, say); that it is the same matrix is proved first.
+    """
+
+    left: sympy.Expr
+    right: sympy.Expr
+    part: str = "1"
+    reading: str = AS_PRINTED
+    given: tuple[sympy.core.relational.Relational, ...] = ()
+    typo: str = ""
+    step: bool = False
+    via: Formula | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "left", sympy.sympify(self.left))
+        object.__setattr__(self, "right", sympy.sympify(self.right))
+        strange = [g for g in self.given if not isinstance(g, (sympy.LessThan, sympy.GreaterThan))]
+        if strange:
+            raise StatementError(f"a given relation is a <= b, not {strange[0]}")
+        if self.via is not None and not (isinstance(self.left, Norm) and self.left.formula.shape == self.via.shape):
+            raise StatementError(f"via: the left side must be one norm of a matrix of that shape, not {self.left}")
+
+    def norms(self) -> tuple[Norm, ...]:
+        """Every norm that stands in the claim, in a fixed order."""
+        return _norms(self.left, self.right, *self.given)
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return tuple(sorted({i for x in self.norms() for i in x.formula.free}, key=lambda i: i.name))
+
+    @property
+    def where(self) -> tuple[Condition, ...]:
+        return ()
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(x.formula for x in self.norms())
+
+    def content(self) -> list[Any]:
+        inside = [[x.name, x.norm, x.formula.digest] for x in self.norms()]
+        given = [str(g) for g in self.given]
+        return _step(
+            ["bound", self.part, self.reading, str(self.left), str(self.right), given, inside],
+            self.step,
+        )
+
+
+@dataclass(frozen=True)
+class Rank:
+    """``rank(formula) <= at_most`` for all values of its symbols: an expression in sizes."""
+
+    formula: Formula
+    at_most: sympy.Expr
+    part: str = "rank"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    free: tuple[Index, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at_most", sympy.sympify(self.at_most))
+        if self.formula.free:
+            raise StatementError(f"the rank of a formula with free indices: {self.formula}")
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (self.formula,)
+
+    def content(self) -> list[Any]:
+        return _step(["rank", self.part, self.reading, self.formula.digest, str(self.at_most)], self.step)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Evaluating ``lines`` as they are bracketed, each distinct subformula once, takes at most so many operations.
+
+    Attributes:
+        lines: the formulas that are computed, in order; the association of a product is that of the formula.
+        at_most: a SymPy expression in sizes, read as O(.) unless ``constant`` is set; or a growth class.
+        given: what is at hand and costs nothing, beside the symbols.
+        constant: whether the printed expression has its constant, such as 5nd.
+    """
+
+    lines: tuple[Formula, ...]
+    at_most: sympy.Expr | Growth
+    given: tuple[Formula, ...] = ()
+    constant: bool = False
+    part: str = "time"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    free: tuple[Index, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.at_most, Growth):
+            object.__setattr__(self, "at_most", sympy.sympify(self.at_most))
+        object.__setattr__(self, "lines", tuple(self.lines) if isinstance(self.lines, (list, tuple)) else (self.lines,))
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (*self.lines, *self.given)
+
+    def content(self) -> list[Any]:
+        computed = [[f.digest for f in self.lines], [f.digest for f in self.given]]
+        return _step(
+            ["cost", self.part, self.reading, *computed, str(self.at_most), self.constant],
+            self.step,
+        )
+
+
+@dataclass(frozen=True)
+class Asymptotic:
+    """``expression`` is in a growth class, if the statement's assumptions hold and what it relies on concludes so.
+
+    Attributes:
+        expression: SymPy, in sizes, constants and norms.
+        growth: the claimed class.
+        relies_on: ids of statements whose conclusions are used.
+    """
+
+    expression: sympy.Expr
+    growth: Growth
+    relies_on: tuple[str, ...] = ()
+    part: str = "growth"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", sympy.sympify(self.expression))
+        used = (self.relies_on,) if isinstance(self.relies_on, str) else tuple(self.relies_on)
+        object.__setattr__(self, "relies_on", used)
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return tuple(sorted({i for f in self.formulas() for i in f.free}, key=lambda i: i.name))
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(x.formula for x in _norms(self.expression))
+
+    def content(self) -> list[Any]:
+        inside = [[x.name, x.norm, x.formula.digest] for x in _norms(self.expression)]
+        return _step(
+            [
+                "growth",
+                self.part,
+                self.reading,
+                str(self.expression),
+                str(self.growth),
+                list(self.relies_on),
+                inside,
+            ],
+            self.step,
+        )
+
+
+@dataclass(frozen=True)
+class Factors:
+    """There are U, V with so many columns and |U V^T - target| in a class, for all inputs that the statement assumes."""
+
+    target: Formula
+    width: Growth
+    error: Growth
+    part: str = "factors"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    free: tuple[Index, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (self.target,)
+
+    def content(self) -> list[Any]:
+        return _step(
+            ["factors", self.part, self.reading, self.target.digest, str(self.width), str(self.error)],
+            self.step,
+        )
+
+
+Claim = Identity | Bound | Rank | Cost | Asymptotic | Factors
+CLAIMS = (Identity, Bound, Rank, Cost, Asymptotic, Factors)
+
+
+# -- hypotheses as data ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Within:
+    """A quantity (a size, a constant or a norm) is in a growth class."""
+
+    quantity: sympy.Symbol
+    growth: Growth
+
+    def __str__(self) -> str:
+        return f"{self.quantity} in {self.growth}"
+
+
+@dataclass(frozen=True)
+class Holds:
+    """A fact in words, such as "s(X) is at hand"; equal words are the same fact."""
+
+    fact: str
+
+    def __str__(self) -> str:
+        return self.fact
+
+
+Assumption = Within | Holds
+
+
+def assumption_content(made: Assumption) -> list[str]:
+    """What is hashed of an assumption."""
+    if isinstance(made, Holds):
+        return [made.fact]
+    formula = made.quantity.formula.digest if isinstance(made.quantity, Norm) else ""
+    return [str(made.quantity), formula, str(made.growth)]
+
+
+def time_of(label: str) -> sympy.Symbol:
+    """The number of operations that the procedure of a statement takes, as a quantity to assume and conclude growth of."""
+    return sympy.Symbol(f"time({label})", positive=True)
+
+
+def error_of(label: str) -> sympy.Symbol:
+    """The largest entry of the error of what the procedure of a statement returns, as such a quantity."""
+    return sympy.Symbol(f"error({label})", nonnegative=True)
