@@ -2,10 +2,12 @@
 # make test     the tests of the project itself
 # make check    format, lint, types
 # make bench    times of the verification
+# make certificates   every argument that has one as a file, checked again by the stand-alone checker
+# make coq      norm rules, claims and steps compiled by Coq (apt-get install coq libcoq-interval libcoq-mathcomp-ssreflect)
 # Each sets up .venv by itself, once; PIP_ARGS is handed to pip.
 
 .DELETE_ON_ERROR:
-.PHONY: verify test check bench clean
+.PHONY: verify test check bench certificates coq clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,7 +24,7 @@ verify: .venv/.stamp
 	@$(BIN)/almostlinear report
 
 test: .venv/.stamp
-	@$(BIN)/python -m pytest tests/ -q
+	@$(BIN)/python -m pytest tests/ -q -n auto --dist loadfile
 
 check: .venv/.stamp
 	@$(BIN)/ruff format --check .
@@ -31,6 +33,14 @@ check: .venv/.stamp
 
 bench: .venv/.stamp
 	@$(BIN)/python benchmarks/verification.py
+
+certificates: .venv/.stamp
+	@rm -rf .almostlinear/certificates
+	@$(BIN)/almostlinear certificate write
+	@$(BIN)/almostlinear certificate check --quiet .almostlinear/certificates/*.json
+
+coq: .venv/.stamp
+	@$(BIN)/python -m almostlinear.verify.coq
 
 clean:
 	@rm -rf .venv .almostlinear reports/html build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache

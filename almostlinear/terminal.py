@@ -23,6 +23,10 @@ COLOURS = {
 }  # fmt: skip
 
 
+LONG = ("families", "rules", "points", "proof", "argument", "axioms")
+"""Details that take more than a line; the report shows them."""
+
+
 def verdict_text(verdict: str, stale: bool = False) -> Text:
     """Icon and word, coloured, with "stale" behind it where the evidence is of another version."""
     shown = Text(f"{VERDICTS[verdict].icon} {verdict}", style=COLOURS.get(verdict, ""))
@@ -63,9 +67,10 @@ def show_status(rows: list[dict[str, Any]]) -> None:
         name = Text(row["id"], style="" if row["origin"] == "published" else "italic")
         note = f" [dim](repairs {row['repairs']})[/dim]" if row["repairs"] else ""
         title = Text.from_markup(note) if note else Text()
-        table.add_row(
-            name, verdict_text(row["verdict"], row["stale"]), ", ".join(row["basis"]), Text(row["title"]) + title
-        )
+        verdict = verdict_text(row["verdict"], row["stale"])
+        if row.get("error"):
+            verdict.append(" (error)", style="red")
+        table.add_row(name, verdict, ", ".join(row["basis"]), Text(row["title"]) + title)
     out.print(table)
     counts = Counter(row["verdict"] for row in rows)
     out.print(Text(" · ").join(Text(f"{counts[v]} ") + verdict_text(v) for v in VERDICTS if counts[v]))
@@ -114,9 +119,11 @@ def show_statement(made: Statement, row: dict[str, Any], used_by: tuple[str, ...
     for label, values in (
         ("hypotheses", made.hypotheses),
         ("assumes", ["; ".join(map(str, made.assumes))] if made.assumes else []),
+        ("granted, not printed", ["; ".join(map(str, made.granted))] if made.granted else []),
         ("concludes", ["; ".join(map(str, made.concludes))] if made.concludes else []),
         ("notes", made.notes),
         ("gap", row["gap"]),
+        ("could not be examined", [row["error"]] if row.get("error") else []),
         ("uses", row["uses"] and [", ".join(row["uses"])]),
         ("used by", used_by and [", ".join(used_by)]),
     ):
@@ -135,7 +142,7 @@ def show_evidence(records: list[dict[str, Any]]) -> None:
     for name in ("part", "engine", "strength", "basis", "tried", "detail"):
         table.add_column(name, overflow="fold")
     for record in records:
-        detail = {k: v for k, v in record["detail"].items() if k not in ("families", "rules", "points")}
+        detail = {k: v for k, v in record["detail"].items() if k not in LONG}
         text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in detail.items())
         table.add_row(*(Text(str(record[k])) for k in ("part", "engine", "strength", "basis", "tried")), Text(text))
     out.print(table)

@@ -181,7 +181,7 @@ def _repairs(e: Erratum) -> list[Block]:
         chosen = [part for part in parts if part in e.failing()] if set(e.failing()) <= set(parts) else list(parts)
         short = [parts[part] for part in chosen if len(claim_plain(parts[part])) <= LONG]
         long = [_part(part) for part in chosen if len(claim_plain(parts[part])) > LONG]
-        under = repair.hypotheses or tuple(map(str, repair.assumes))
+        under = repair.hypotheses or tuple(map(str, repair.assumed))
         head = f" ({repair.id}, {verdict(row['verdict']).label})" + (f", if {'; '.join(under)}:" if under else ":")
         made += [Paragraph((Strong("True instead"), head)), *(_formulas(short, e) if short else [])]
         if long:

@@ -44,7 +44,7 @@ from almostlinear.theorems.statement import (
     Within,
 )
 from almostlinear.verify.campaign import run
-from almostlinear.verify.discharge import between, undischarged
+from almostlinear.verify.discharge import between, conclusions, undischarged
 from almostlinear.verify.engines.factors import excess
 from almostlinear.verify.ledger import Ledger
 from almostlinear.verify.operations import operations
@@ -210,7 +210,11 @@ def test_witnesses_replay(claim, fields):
 SAME = (Identity(X, X),)
 
 
-def lemma(name, *, assumes=(), concludes=(), uses=(), claims=SAME):
+def lemma(name, *, assumes=(), concludes=(), uses=(), claims=None):
+    """A statement that shows what it concludes."""
+    if claims is None:
+        shown = [Asymptotic(a.quantity, a.growth, part=str(a)) for a in concludes if isinstance(a, Within)]
+        claims = (*SAME, *shown)
     return Statement(name, name, "here", "identity", claims=claims, assumes=assumes, concludes=concludes, uses=uses)
 
 
@@ -249,15 +253,31 @@ def test_an_instance_lies_between():
 
 
 def test_a_conclusion_counts_only_where_its_hypotheses_follow():
-    e = sympy.Symbol("e", positive=True)
-    sound = lemma("B", assumes=(Within(d, LOG),), concludes=(Within(e, NEGLIGIBLE),))
-    claim = Asymptotic(n * e, NEGLIGIBLE, relies_on="B")
+    bounded = Within(maxnorm(f), CONSTANT)
+    sound = lemma("B", assumes=(Within(d, LOG),), concludes=(bounded,))
+    claim = Asymptotic(n * maxnorm(f), POLY, relies_on="B")
     assert verdict(claim, uses=("B",), assumes=(Within(d, LOG),), others=(sound,)) == "proved"
     found, _ = judged(claim, uses=("B",), others=(sound,))
     assert found.verdict == "gap" and found.claims[0].argument == "gap"
-    false = lemma("B", concludes=(Within(e, NEGLIGIBLE),), claims=(Identity(X + X, X),))
+    false = lemma("B", concludes=(bounded,), claims=(Identity(X + X, X),))
     found, _ = judged(claim, uses=("B",), others=(false,))
     assert found.verdict == "gap" and found.gap == ("the printed argument relies on B, which is refuted",)
+
+
+def test_a_conclusion_that_no_claim_shows_is_none():
+    z = sympy.Symbol("z", positive=True)
+    axiom = lemma("B", concludes=(Within(z, NEGLIGIBLE),), claims=SAME)
+    assert conclusions(axiom) == ()
+    found, _ = judged(Asymptotic(n**9 * z, NEGLIGIBLE, relies_on="B"), uses=("B",), others=(axiom,))
+    assert found.verdict == "gap" and "z in 1/poly(n)" in found.gap[0]
+
+
+def test_what_a_refuted_statement_concludes_discharges_nothing():
+    x = sympy.Symbol("x", positive=True)
+    false = lemma("B", concludes=(Within(x, CONSTANT),), claims=(Identity(X + X, X), Asymptotic(x, CONSTANT, part="2")))
+    middle = lemma("C", assumes=(Within(x, CONSTANT),), concludes=(Within(x, CONSTANT),))
+    found, _ = judged(Asymptotic(x, CONSTANT, relies_on="C"), uses=("B", "C"), others=(false, middle))
+    assert found.verdict == "gap" and any("hypothesis of C not implied" in text for text in found.gap)
 
 
 def test_relying_on_what_is_not_used_is_refused():
@@ -283,3 +303,87 @@ def test_via_proves_only_what_is_the_same_matrix():
     assert verdict(wrong, kind="norm-bound") != "proved"
     with pytest.raises(StatementError, match="via"):
         Bound(maxnorm(left), right, via=G)
+
+
+# -- weights -----------------------------------------------------------------------------------------------------------
+def test_a_proof_by_a_lemma_relies_on_it_and_no_lemma_proves_itself():
+    from almostlinear.verify.engines import norms
+    from almostlinear.verify.evidence import Evidence, Overclaim
+    from almostlinear.verify.task import PROFILES, Task
+
+    registry = load()
+    made = registry["C.13r"]
+    claim = next(c for c in made.claims if c.part == "error")
+    record = norms.examine(Task(made, claim, "h", PROFILES["quick"], 0))
+    assert record is not None and record.relies_on == ("S.1", "T.1")
+    for own in registry["S.1"].claims:
+        assert norms.examine(Task(registry["S.1"], own, "h", PROFILES["quick"], 0)) is None
+    with pytest.raises(Overclaim, match="relies on what it proves"):
+        Evidence("S.1", "1", "", "norms", "proved", "exact", "h", "c", tried=1, relies_on=("S.1",))
+
+
+@pytest.mark.parametrize("given", [(), "half"])
+def test_the_rule_of_weights_needs_its_hypothesis_and_its_constant(given):
+    from dataclasses import replace
+
+    from almostlinear.verify.engines import norms
+    from almostlinear.verify.task import PROFILES, Task
+
+    made = load()["Alg.1r"]
+    claim = next(c for c in made.claims if c.part == "output")
+    altered = replace(claim, given=()) if given == () else replace(claim, right=claim.right / 2)
+    assert norms.examine(Task(made, claim, "h", PROFILES["quick"], 0)) is not None
+    assert norms.examine(Task(made, altered, "h", PROFILES["quick"], 0)) is None
+
+
+# -- what a review broke once ------------------------------------------------------------------------------------------
+def test_factors_need_the_unscaled_kernel_and_known_hypotheses():
+    scores = (Within(maxnorm(X @ W @ X.T), CONSTANT), Within(d, LOG))
+    assert verdict(Factors(f, SUBPOLY, NEGLIGIBLE), assumes=scores, kind="rank") == "open"
+    scale = 1 - (1 - 1 / d) * (1 - 2 / d) * (1 - 3 / d)
+    u = exp((X @ W @ X.T) * scale)
+    assert verdict(Factors(diag(recip(u @ ones(n))) @ u, SUBPOLY, NEGLIGIBLE), assumes=SMALL, kind="rank") == "open"
+
+
+@pytest.mark.parametrize(
+    ("expression", "growth", "facts"),
+    [
+        (-sympy.log(sympy.Symbol("e", positive=True)), CONSTANT, {sympy.Symbol("e", positive=True): NEGLIGIBLE}),
+        (sympy.log(1 / (n + 1)), CONSTANT, {}),
+        (m * sympy.log(sympy.Symbol("rho", positive=True)), LOG, {m: LOG, sympy.Symbol("rho", positive=True): CONSTANT}),
+        (sympy.Symbol("R", positive=True) ** (-g), SUBPOLY, {g: SUBLOG, sympy.Symbol("R", positive=True): CONSTANT}),
+    ],
+)  # fmt: skip
+def test_no_class_without_a_lower_bound(expression, growth, facts):
+    with pytest.raises(NoGrowth):
+        growth_of(expression, facts)
+    assumes = tuple(Within(q, c) for q, c in facts.items())
+    assert verdict(Asymptotic(expression, growth), assumes=assumes) == "open"
+
+
+def test_costs_are_not_refuted_outside_the_hypotheses():
+    assert verdict(Cost((X @ W,), n**2), assumes=(Within(d, LOG),)) == "proved"
+    assert verdict(Cost((X @ W,), n * d), assumes=(Within(d, LOG),)) == "open"
+    assert verdict(Cost((X @ W,), n * d)) == "refuted"
+    assert verdict(Cost((X - X * X,), 2 * n * d, constant=True)) == "proved"
+    assert verdict(Cost((ones(n).T @ X,), n * d, constant=True)) == "proved"
+    assert verdict(Cost((X @ W,), n * d * sympy.log(n))) == "open"
+
+
+def test_any_mask_is_no_running_sum():
+    any_mask = symbol("M", n, n, domain="mask")
+    assert verdict(Cost((any_mask @ X,), n * d)) == "refuted"
+    assert verdict(Cost((M @ X,), n * d)) == "proved"
+
+
+def test_ranks_are_observed_within_domains():
+    Y, P = symbol("Y", n, d, domain="onehot"), symbol("P", n, d, domain="positive")
+    assert verdict(Rank(Y * Y - Y, sympy.Integer(0)), kind="rank") == "enclosed"
+    assert verdict(Rank(P - P, sympy.Integer(0)), kind="rank") == "enclosed"
+
+
+def test_no_gap_where_the_class_is_not_left():
+    assert verdict(Asymptotic(d / (d + 1), CONSTANT), assumes=(Within(d, LOG),)) == "open"
+    assert verdict(Asymptotic(sympy.log(d) ** 2, LOG), assumes=(Within(d, LOG),)) == "open"
+    halfway = (Within(d, Growth(power=Fraction(1))),)
+    assert verdict(Asymptotic(d, SUBPOLY), assumes=halfway) == "gap"

@@ -163,7 +163,7 @@ def test_tables_for_people(ledger):
         assert found.exit_code == 0 and "G.3" in found.stdout
     assert "refuted" in run("show", "D.1", "--ledger", ledger).stdout
     assert r"\top" in run("show", "G.3", "--latex", "--ledger", ledger).stdout
-    assert "nothing builds on" in run("impact", "C.3-note.K").stdout
+    assert "nothing builds on" in run("impact", "B.4").stdout
 
 
 @pytest.mark.parametrize("name", ["list", "show", "check", "status", "impact", "replay", "report"])

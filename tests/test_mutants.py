@@ -217,7 +217,7 @@ MUTANTS = (
 
 
 def prove(claim):
-    task = Task(own("m.1", claim), claim, "", PROFILES["quick"], 0)
+    task = Task(own("mutant.1", claim), claim, "", PROFILES["quick"], 0)
     return task, [e for e in (expansion.examine(task), finite_field.examine(task)) if e is not None]
 
 
@@ -257,7 +257,7 @@ def test_check_says_so(mutant):
     from tests.helpers import scratch_registry
 
     with scratch_registry():
-        made = registry.add(own("m.1", mutant.claim))
+        made = registry.add(own("mutant.1", mutant.claim))
         result = check(made)
         assert result.verdict == "refuted" and result.witness["n"] <= 3 and result.witness["d"] <= 3
         again = check(made)

@@ -281,7 +281,7 @@ def test_the_page_draws_every_bound_and_stays_small(tmp_path: Any) -> None:
     count = sum(map(len, bounds.values()))
     assert page.count('<figure class="plots">') == count and page.count('class="plot"') == 3 * count
     bare = build([{**row, "evidence": []} for row in rows], REGISTRY, tmp_path, run).read_text(encoding="utf-8")
-    assert len(page) - len(bare) < 6_000 * count and len(page) < 2_000_000
+    assert len(page) - len(bare) < 6_000 * count and len(page) < 4_000_000
     assert " style=" not in page and "<script" not in page
     links = re.findall(r'<th scope="row"><a class="ref" href="#(s-[^"]+)"', page)
     assert page.count('<use href="#frame-') == 3 * count and page.count('id="frame-') == 2

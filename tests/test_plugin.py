@@ -101,7 +101,7 @@ def test_true_lemmas_are_proved(true):
     rows = {row["id"]: row for row in data["statements"]}
     assert {name: row["verdict"] for name, row in rows.items()} == dict.fromkeys(("my.1", "my.2", "my.3"), "proved")
     assert rows["my.2"]["uses"] == ["my.1"] and rows["my.1"]["origin"] == "own" and data["complaints"] == []
-    assert {"exact", "gf(p)"} <= set(rows["my.1"]["basis"]) and rows["my.3"]["basis"] == ["exact"]
+    assert {"exact", "gf(p)"} <= set(rows["my.1"]["basis"]) and rows["my.3"]["basis"] == ["exact", "certificate"]
     assert all(e["detail"]["all sizes"] for e in rows["my.2"]["evidence"] if e["engine"] == "expansion")
 
 

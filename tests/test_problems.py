@@ -35,6 +35,7 @@ from almostlinear.verify.engines.witness import from_instances, violation
 from almostlinear.verify.problems import (
     FAMILIES,
     HEAD_WIDTH,
+    LARGEST_ENTRY,
     BadProblem,
     Problem,
     describe,
@@ -366,3 +367,15 @@ def test_a_violation_far_from_integers_is_found_on_the_families_and_shrunk():
     found = from_instances(claim, 3, seed=0)
     assert found is not None and not found.exact
     assert found.problem.sizes == {"n": 1, "d": 1} and violation(claim, found.problem) is not None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_satisfies_what_it_declares(family):
+    largest = LARGEST_ENTRY[family]
+    if largest is None:
+        return
+    for bound in (0.25, 1.0, 3.0):
+        text = describe(family, {"n": 5, "d": 4}, bound, 3)
+        entries = np.abs(np.asarray(draw([symbol("X", n, d)], text).values["X"]))
+        assert entries.max() <= largest * bound
+        assert entries.max() > largest * bound / 64

@@ -124,7 +124,7 @@ def page(statements: list[dict[str, Any]], registry: Any, out: Path, run: dict[s
 
 def test_the_registry(statuses: list[dict[str, Any]], registry: Registry, tmp_path: Path) -> None:
     made = page(statuses, registry, tmp_path / "new" / "folder")
-    assert len(made.source) < 2_000_000
+    assert len(made.source) < 4_000_000
     cards = [a for tag, a in made.elements if tag == "article"]
     assert len(cards) == len({a["id"] for a in cards}) == len(registry)
     nodes = [a for tag, a in made.elements if tag == "a" and a.get("class", "").startswith("node ")]

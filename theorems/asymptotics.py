@@ -103,6 +103,17 @@ REPRESENTATIVE = {
 }  # fmt: skip
 """A member of each class that is in none of the smaller ones."""
 
+
+def member(growth: Growth) -> sympy.Expr:
+    """A function of n that is in the class, and in no smaller one but where the class is o(.)."""
+    if growth in REPRESENTATIVE:
+        return REPRESENTATIVE[growth]
+    power = 2 if growth.power == INFINITE else growth.power
+    log = 2 if growth.log == INFINITE else growth.log * (Fraction(3, 4) if growth.little else 1)
+    made = n ** sympy.Rational(Fraction(power)) * LOG_N ** sympy.Rational(Fraction(log))
+    return made * sympy.exp(sympy.sqrt(LOG_N)) if growth.sub else made
+
+
 Facts = Mapping[sympy.Symbol, Growth]
 
 
@@ -141,7 +152,7 @@ def growth_of(expression: sympy.Expr, facts: Facts) -> Growth:
     if e.is_Pow or isinstance(e, sympy.exp):
         base, exponent = e.as_base_exp()
         return _power(base, exponent, facts)
-    if isinstance(e, sympy.log):
+    if isinstance(e, sympy.log) and _at_least_one(e.args[0]):
         inside = growth_of(e.args[0], facts)
         if inside <= CONSTANT:
             return CONSTANT
@@ -185,6 +196,17 @@ def _in_entries(norm: Norm, facts: Facts) -> sympy.Expr:
     return entry * {"max": 1, "top": 1, "row": columns, "col": rows, "sum": rows * columns}[norm.norm]
 
 
+def _at_least_one(e: sympy.Expr) -> bool:
+    """Whether an expression is at least 1 by its form, so that its logarithm is not negative."""
+    if e.is_Add:
+        return all(a.is_nonnegative for a in e.args) and any(_at_least_one(a) for a in e.args)
+    if e.is_Mul or isinstance(e, sympy.Max):
+        return all(_at_least_one(a) for a in e.args)
+    if e.is_Pow:
+        return _at_least_one(e.base) and bool(e.exp.is_nonnegative)
+    return bool((e.is_number and e >= 1) or (e.is_integer and e.is_positive))
+
+
 def _power(base: sympy.Expr, exponent: sympy.Expr, facts: Facts) -> Growth:
     if exponent.is_Rational and exponent >= 0:
         return growth_of(base, facts) ** Fraction(int(exponent.p), int(exponent.q))
@@ -194,6 +216,8 @@ def _power(base: sympy.Expr, exponent: sympy.Expr, facts: Facts) -> Growth:
         if base.is_integer and base.is_positive:
             return CONSTANT
         raise NoGrowth(f"no class is known for {base**exponent}: {base} may be small")
+    if not exponent.is_nonnegative:
+        raise NoGrowth(f"no class is known for {base**exponent}: the exponent may be negative")
     raised = growth_of(exponent, facts)
     if raised <= CONSTANT:
         inside = growth_of(base, facts)

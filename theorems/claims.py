@@ -197,11 +197,13 @@ class Asymptotic:
         expression: SymPy, in sizes, constants and norms.
         growth: the claimed class.
         relies_on: ids of statements whose conclusions are used.
+        granting: classes that the printed line itself gives to a quantity in it, such as "poly" for a factor.
     """
 
     expression: sympy.Expr
     growth: Growth
     relies_on: tuple[str, ...] = ()
+    granting: tuple[Within, ...] = ()
     part: str = "growth"
     reading: str = AS_PRINTED
     typo: str = ""
@@ -231,6 +233,7 @@ class Asymptotic:
                 str(self.growth),
                 list(self.relies_on),
                 inside,
+                *[assumption_content(a) for a in self.granting],
             ],
             self.step,
         )

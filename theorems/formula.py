@@ -243,7 +243,7 @@ def rebuilt(node: Formula, args: tuple[Formula, ...]) -> Formula:
 # -- leaves --------------------------------------------------------------------------------------------------------
 def symbol(name: str, rows: Any, columns: Any = 1, *, domain: str = "real") -> Formula:
     """A named matrix. ``domain`` is "real", "positive", "unit" (entries in [-1, 1]), "mask" (entries 0 or 1, ones on the
-    diagonal) or "onehot" (rows are unit vectors)."""
+    diagonal), "causal" (M_{i,j} = 1 if i >= j, else 0) or "onehot" (rows are unit vectors)."""
     if name.endswith("*"):
         raise ShapeError(f"the symbol {name!r}: names that end in * are kept for directions")
     return Formula("symbol", (), (name, domain), (rows, columns))
@@ -271,7 +271,7 @@ def scalar(value: Any) -> Formula:
 
 def causal_rows(count: Any, name: str = "M") -> Formula:
     """The causal mask as a symbol: M_{i,j} = 1 if i >= j, else 0."""
-    return symbol(name, count, count, domain="mask")
+    return symbol(name, count, count, domain="causal")
 
 
 # -- entrywise and structural operations ------------------------------------------------------------------------------

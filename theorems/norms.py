@@ -23,11 +23,12 @@ from itertools import product
 import sympy
 
 from .formula import Formula
+from .weights import WeightsError, weights_error
 
 NORMS = ("max", "sum", "row", "col", "top")
 KINDS = ("max", "row", "col", "sum")
 """The norms that bounds are derived in."""
-BOUNDED = ("unit", "mask", "onehot")
+BOUNDED = ("unit", "mask", "causal", "onehot")
 """Domains of symbols whose entries are at most 1."""
 KEPT = 3
 """Bounds that are kept for one formula and norm."""
@@ -96,6 +97,12 @@ class Derivation:
     rule: str
     premises: tuple[Derivation, ...] = ()
     norm: str = "max"
+    error: WeightsError | None = None
+
+    def errors(self) -> set[WeightsError]:
+        """The perturbations of attention weights that the bound rests on, with their conditions and lemmas."""
+        found = {self.error} if self.error else set()
+        return found.union(*(p.errors() for p in self.premises))
 
     def rules(self) -> list[str]:
         """The rules used, innermost first, each once."""
@@ -144,6 +151,12 @@ def _direct(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivatio
     for x in sorted(known, key=lambda x: x.name):
         if x.formula is a and x.norm == norm:
             yield Derivation(a, x, "given", norm=norm)
+    error = weights_error(a)
+    if error is not None and norm in ("max", "row"):
+        bound = error.bound / 2 if norm == "max" else error.bound
+        yield Derivation(
+            a, bound, f"attention weights under a kernel error ({', '.join(error.lemmas)})", (), norm, error
+        )
     rows, columns = a.shape
     if _is_row_stochastic(a) and norm in ("max", "row", "sum"):
         bound = rows if norm == "sum" else sympy.Integer(1)
@@ -320,5 +333,5 @@ def _is_nonnegative(a: Formula) -> bool:
     a = _bare(a)
     if a.op in ("hadamard", "matmul", "add", "transpose"):
         return all(_is_nonnegative(x) for x in a.args)
-    mask_or_onehot = a.op == "symbol" and a.data[1] in ("mask", "onehot", "positive")
+    mask_or_onehot = a.op == "symbol" and a.data[1] in ("mask", "causal", "onehot", "positive")
     return a.op in ("exp", "ones", "eye", "unit") or mask_or_onehot

@@ -31,7 +31,9 @@ REPAIRED = (
     "lower_bound",
     "approximation",
     "end_to_end",
+    "depth",
     "structure",
+    "layers",
 )
 
 
@@ -177,7 +179,7 @@ def _register(
     id: str, title: str, module: str, fields: dict[str, Any], claims: tuple[Claim, ...], shows: tuple[Formula, ...]
 ) -> Statement:
     fields = {"kind": "identity", "origin": "own", "source": module, **fields}
-    for name in ("hypotheses", "assumes", "concludes", "uses", "notes"):
+    for name in ("hypotheses", "assumes", "granted", "concludes", "uses", "notes"):
         value = fields.get(name, ())
         fields[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return registry.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))

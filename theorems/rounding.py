@@ -27,7 +27,7 @@ def _step(node: Formula, arguments: tuple[Formula, ...]) -> Formula:
     if node.op == "recip":
         return node
     if node.op == "symbol":
-        return node if node.data[1] in ("mask", "onehot", "positive") else absolute(node)
+        return node if node.data[1] in ("mask", "causal", "onehot", "positive") else absolute(node)
     if node.op == "define":
         return arguments[0]
     if node.op == "scale":

@@ -69,7 +69,8 @@ class Statement:
         claims: what is claimed; empty for definitions and pure remarks.
         shows: formulas that a definition introduces.
         hypotheses: the assumptions in words, as published.
-        assumes: the hypotheses as data: quantities within growth classes, and facts.
+        assumes: the printed hypotheses as data: quantities within growth classes, and facts.
+        granted: what is not printed but taken from the setting of the theorems that use it, as data.
         concludes: what it establishes for the statements that use it.
         uses: ids of the statements that it builds on.
         repairs: the id of the published statement that this one corrects.
@@ -84,6 +85,7 @@ class Statement:
     shows: tuple[Formula, ...] = ()
     hypotheses: tuple[str, ...] = ()
     assumes: tuple[Assumption, ...] = ()
+    granted: tuple[Assumption, ...] = ()
     concludes: tuple[Assumption, ...] = ()
     uses: tuple[str, ...] = ()
     origin: Origin = "published"
@@ -126,6 +128,11 @@ class Statement:
             if unknown:
                 raise StatementError(f"{self.id}: the condition {unknown[0]} speaks of an index that the claim lacks")
 
+    @property
+    def assumed(self) -> tuple[Assumption, ...]:
+        """All hypotheses as data, printed and granted."""
+        return (*self.assumes, *self.granted)
+
     def formulas(self) -> tuple[Formula, ...]:
         return self.shows + tuple(f for c in self.claims for f in c.formulas())
 
@@ -140,6 +147,6 @@ class Statement:
             self.id, self.kind, [c.content() for c in self.claims], [f.digest for f in self.shows],
             list(self.hypotheses), self.repairs,
         ]  # fmt: skip
-        if self.assumes or self.concludes:
-            parts.append([[assumption_content(a) for a in listed] for listed in (self.assumes, self.concludes)])
+        if self.assumed or self.concludes:
+            parts.append([[assumption_content(a) for a in listed] for listed in (self.assumed, self.concludes)])
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -54,6 +54,7 @@ def check(statement: Statement, *, profile: str = "quick", seed: int = 0) -> Res
 
     Raises:
         KeyError: for an unknown profile.
+        RuntimeError: if an engine failed; the message is its traceback.
     """
     from almostlinear.theorems.registry import registry
 
@@ -63,6 +64,8 @@ def check(statement: Statement, *, profile: str = "quick", seed: int = 0) -> Res
     from .task import PROFILES
 
     with Ledger(None) as ledger:
-        run(registry, ledger, [statement], profile=PROFILES[profile], seed=seed)
+        progress = run(registry, ledger, [statement], profile=PROFILES[profile], seed=seed)
+        if progress.errors:
+            raise RuntimeError(progress.errors[statement.id])
         found = next(s for s in statuses(registry, ledger) if s.statement is statement)
     return Result(statement, found.verdict, found.evidence, found.witness)

@@ -3,15 +3,17 @@
 An identity is expanded exactly and tested over GF(p); if neither proves it, a witness and a
 repair are sought; what stands is enclosed on drawn
 instances. A bound is derived by the norm rules, else a witness is sought; what stands is enclosed. Ranks, costs, growth and
-factors have an engine of their own each. A claim with fresh evidence for
-the same seed and profile is not examined again, so an interrupted campaign goes on where it stopped.
+factors have an engine of their own each. A statement is one cell of the campaign: cells are examined here or by worker
+processes (`workers`), and kept in the order of the statements, so that the ledger does not depend on who was faster. A claim that
+was examined with the same seed and profile is not examined again, so an interrupted campaign goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import Asymptotic, Bound, Cost, Factors, Identity, Rank, Statement
@@ -19,7 +21,9 @@ from almostlinear.theorems.statement import Asymptotic, Bound, Cost, Factors, Id
 from .backends.arrays import NotExact
 from .code_hash import code_hash
 from .engines import (
+    analysis,
     bulk,
+    chain,
     complex_step,
     cost,
     enclosure,
@@ -32,16 +36,17 @@ from .engines import (
     norms,
     rank,
     repair,
+    steps,
     witness,
 )
 from .evidence import Evidence
 from .ledger import Ledger
 from .task import PROFILES, Profile, Task
 
-PROOFS = {Identity: (expansion, finite_field), Bound: (norms,)}
+PROOFS = {Identity: (expansion, finite_field), Bound: (norms, steps, analysis)}
 DECIDED = {Rank: rank, Cost: cost, Asymptotic: growth, Factors: factors}
 """Kinds of claims that one engine decides."""
-INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation)}
+INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation, chain)}
 
 
 class CannotExamine(ValueError):
@@ -89,14 +94,73 @@ def examine(task: Task) -> Iterator[Evidence]:
             yield record
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What is examined at a time: the claims of a statement that are not known yet.
+
+    Attributes:
+        statement: its id.
+        claims: positions in its claims; empty for a statement that claims nothing.
+        hash: of the statement and all it builds on, as it is to be judged.
+    """
+
+    statement: str
+    claims: tuple[int, ...]
+    hash: str
+    profile: Profile = PROFILES["quick"]
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a cell: for each of its claims the key of the examination and the records, or why there are none."""
+
+    records: tuple[tuple[str | None, tuple[Evidence, ...]], ...] = ()
+    error: str | None = None
+    cannot: str | None = None
+
+
 @dataclass
 class Progress:
-    """What a campaign has done; ``stopped`` says that the budget ended it early."""
+    """What a campaign has done; ``stopped`` says that the budget ended it early, ``errors`` has a traceback for each cell that failed."""
 
     claims: int = 0
     reused: int = 0
     instances: int = 0
     stopped: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def examine_cell(registry: Registry, cell: Cell) -> Found:
+    """Examine the claims of a cell; what an engine raises is part of what is found."""
+    made = registry[cell.statement]
+    records: list[tuple[str | None, tuple[Evidence, ...]]] = []
+    used = tuple(registry[name] for name in made.uses if name in registry)
+    try:
+        if not made.claims:
+            records.append((None, (encoding.examine(made, cell.hash),)))
+        for number in cell.claims:
+            task = Task(made, made.claims[number], cell.hash, cell.profile, cell.seed, cell.device, used)
+            records.append((_key(task), _examined(task)))
+    except CannotExamine as error:
+        return Found(tuple(records), cannot=str(error))
+    except Exception:
+        return Found(tuple(records), error=traceback.format_exc())
+    return Found(tuple(records))
+
+
+def _examined(task: Task) -> tuple[Evidence, ...]:
+    try:
+        return tuple(examine(task))
+    except (NotExact, NotImplementedError, KeyError) as error:
+        raise CannotExamine(
+            f"{task.statement.id}, part {task.claim.part}: cannot be examined: {error.args[0] if error.args else error}"
+        ) from error
+
+
+Examiner = Callable[[Iterable[Cell]], Iterator[tuple[Cell, Found]]]
+"""Examines cells and yields what was found, in their order."""
 
 
 def run(
@@ -109,45 +173,61 @@ def run(
     budget: float | None = None,
     device: str = "cpu",
     on_claim: Callable[[Statement, int], None] = lambda statement, done: None,
+    examiner: Examiner | None = None,
 ) -> Progress:
     """Examine the statements and append what is found to the ledger.
 
     Args:
         device: where the implementation runs, "cpu" or "cuda".
-        budget: seconds after which no further claim is begun; what was found is kept.
-        on_claim: called after each claim with its statement and the number of claims done.
+        budget: seconds after which no further statement is begun; what was found is kept.
+        on_claim: called after each statement with it and the number of claims done.
+        examiner: who examines, by default this process; see `workers.Pool`.
+
+    Raises:
+        CannotExamine: for a claim that no engine can evaluate.
     """
-    hashes, progress = registry.hashes(), Progress()
-    begun = time.monotonic()
-    for made in statements:
-        for claim in made.claims or (None,):
+    progress, begun = Progress(), time.monotonic()
+    hashes = registry.hashes()
+
+    def cells() -> Iterator[Cell]:
+        for made in statements:
             if budget is not None and time.monotonic() - begun > budget:
                 progress.stopped = True
-                return progress
-            if claim is None:
-                ledger.append([encoding.examine(made, hashes[made.id])])
+                return
+            cell = Cell(made.id, tuple(range(len(made.claims))), hashes[made.id], profile, seed, device)
+            unknown = _unknown(registry, ledger, cell)
+            known = len(cell.claims) - len(unknown.claims)
+            progress.reused += known
+            progress.claims += known
+            if unknown.claims or not made.claims:
+                yield unknown
             else:
-                used = tuple(registry[name] for name in made.uses if name in registry)
-                _examine_once(Task(made, claim, hashes[made.id], profile, seed, device, used), ledger, progress)
-            progress.claims += 1
-            on_claim(made, progress.claims)
+                on_claim(made, progress.claims)
+
+    def here(asked: Iterable[Cell]) -> Iterator[tuple[Cell, Found]]:
+        for cell in asked:
+            for one in [replace(cell, claims=(number,)) for number in cell.claims] or [cell]:
+                yield one, examine_cell(registry, one)
+
+    for cell, found in (examiner or here)(cells()):
+        for key, records in found.records:
+            ledger.append(records, key)
+            progress.instances += sum(record.tried for record in records) if key is not None else 0
+        if found.cannot is not None:
+            raise CannotExamine(found.cannot)
+        if found.error is not None:
+            progress.errors[cell.statement] = found.error
+        progress.claims += max(1, len(cell.claims))
+        on_claim(registry[cell.statement], progress.claims)
     return progress
 
 
-def _examine_once(task: Task, ledger: Ledger, progress: Progress) -> None:
-    """Examine a claim and keep all of its evidence in one step, or none of it."""
-    key = _key(task)
-    if ledger.examined(key):
-        progress.reused += 1
-        return
-    try:
-        found = list(examine(task))
-    except (NotExact, NotImplementedError, KeyError) as error:
-        raise CannotExamine(
-            f"{task.statement.id}, part {task.claim.part}: cannot be examined: {error.args[0] if error.args else error}"
-        ) from error
-    ledger.append(found, key)
-    progress.instances += sum(record.tried for record in found)
+def _unknown(registry: Registry, ledger: Ledger, cell: Cell) -> Cell:
+    """The cell without the claims that were examined before."""
+    made = registry[cell.statement]
+    tasks = (Task(made, made.claims[i], cell.hash, cell.profile, cell.seed, cell.device) for i in cell.claims)
+    unknown = tuple(i for i, task in zip(cell.claims, tasks, strict=True) if not ledger.examined(_key(task)))
+    return replace(cell, claims=unknown)
 
 
 def _key(task: Task) -> str:

@@ -10,6 +10,7 @@ from almostlinear.verify.ledger import Ledger
 from almostlinear.verify.replay import write_witnesses
 from almostlinear.verify.status import statuses
 from almostlinear.verify.task import PROFILES
+from almostlinear.verify.workers import Pool, cores
 
 
 def pytest_addoption(parser):
@@ -26,6 +27,10 @@ def verdicts(request):
     registry = load()
     options = request.config.option
     with Ledger(Path(options.ledger)) as ledger:
-        run(registry, ledger, registry, profile=PROFILES[options.profile], seed=options.seed, device=options.device)
+        progress = run(
+            registry, ledger, registry,
+            profile=PROFILES[options.profile], seed=options.seed, device=options.device, examiner=Pool(cores()),
+        )  # fmt: skip
+        assert not progress.errors, "\n".join(progress.errors.values())
         write_witnesses(ledger, statuses(registry, ledger))
         return {s.statement.id: s for s in statuses(registry, ledger)}

@@ -11,9 +11,22 @@ from dataclasses import dataclass
 
 import sympy
 
-from almostlinear.theorems.asymptotics import REPRESENTATIVE, UNBOUNDED, Growth, NoGrowth, growth_of
+from almostlinear.theorems.asymptotics import REPRESENTATIVE, UNBOUNDED, Growth, NoGrowth, growth_of, member
+from almostlinear.theorems.formula import Formula
+from almostlinear.theorems.norms import Norm
 from almostlinear.theorems.registry import Registry
-from almostlinear.theorems.statement import Assumption, Holds, Statement, Within
+from almostlinear.theorems.statement import (
+    Assumption,
+    Asymptotic,
+    Bound,
+    Cost,
+    Factors,
+    Holds,
+    Statement,
+    Within,
+    error_of,
+    time_of,
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,12 @@ def between(known: Growth, needed: Growth) -> sympy.Expr:
     Raises:
         ValueError: if the known class is contained in the needed one.
     """
-    for growth, member in REPRESENTATIVE.items():
+    for growth, function in REPRESENTATIVE.items():
         if needed < growth <= known:
-            return member
-    raise ValueError(f"{known} is contained in {needed}")
+            return function
+    if known <= needed:
+        raise ValueError(f"{known} is contained in {needed}")
+    return member(known)
 
 
 class Facts:
@@ -60,7 +75,7 @@ class Facts:
             else:
                 self.growth[a.quantity] = min(a.growth, self.growth.get(a.quantity, a.growth))
 
-    def known(self, quantity: sympy.Symbol) -> Growth | None:
+    def known(self, quantity: sympy.Expr) -> Growth | None:
         """The class of a quantity, by a fact or by the norm rules; None if neither says anything."""
         try:
             return growth_of(quantity, self.growth)
@@ -74,17 +89,58 @@ class Facts:
         return known is not None and known <= hypothesis.growth
 
 
-def undischarged(made: Statement, registry: Registry) -> list[Undischarged]:
-    """The hypotheses of the statements that ``made`` names in its uses which do not follow there."""
-    facts = Facts(made.assumes)
+def conclusions(made: Statement) -> tuple[Assumption, ...]:
+    """The conclusions that some claim of the statement shows; facts in words stand as they are.
+
+    A class of a quantity is shown by a growth claim on it, by a bound on it whose right side has a growth claim or a class from the
+    hypotheses, by a factors claim on its error or width; a statement's own time and error, and what it introduces by a name of its own, by
+    a cost or growth claim in that class.
+    """
+    return tuple(a for a in made.concludes if isinstance(a, Holds) or _shown(made, a))
+
+
+def _shown(made: Statement, conclusion: Within) -> bool:
+    quantity, growth = conclusion.quantity, conclusion.growth
+    shown = [c for c in made.claims if isinstance(c, Asymptotic) and c.growth <= growth]
+    exists = any(isinstance(c, Factors) for c in made.claims)
+    if quantity in (time_of(made.id), error_of(made.id)):
+        return bool(shown) or exists or any(isinstance(c, Cost) and c.at_most == growth for c in made.claims)
+    if _symbols(quantity).isdisjoint(x for c in made.claims for f in c.formulas() for x in _names(f)) and shown:
+        return True
+    bounds = [c.right for c in made.claims if isinstance(c, Bound) and c.left == quantity]
+    if any(c.expression == quantity or c.expression in bounds for c in shown):
+        return True
+    if exists:
+        return True
+    assumed = Facts(made.assumed)
+    return any((known := assumed.known(right)) is not None and known <= growth for right in bounds)
+
+
+def _names(formula: Formula) -> set[str]:
+    return set(formula.symbols())
+
+
+def _symbols(quantity: sympy.Symbol) -> set[str]:
+    """The matrices of a norm, or the size or constant itself."""
+    return _names(quantity.formula) if isinstance(quantity, Norm) else {quantity.name}
+
+
+def undischarged(made: Statement, registry: Registry, failed: frozenset[str] = frozenset()) -> list[Undischarged]:
+    """The hypotheses of the statements that ``made`` names in its uses which do not follow there.
+
+    Args:
+        failed: statements that are refuted or a gap: nothing that they conclude counts.
+    """
+    facts = Facts(made.assumed)
     waiting = [registry[used] for used in made.uses if used in registry]
-    while ready := [s for s in waiting if all(facts.imply(a) for a in s.assumes)]:
+    while ready := [s for s in waiting if all(facts.imply(a) for a in s.assumed)]:
         waiting = [s for s in waiting if s not in ready]
         for used in ready:
-            facts.add(used.concludes)
+            if used.id not in failed:
+                facts.add(conclusions(used))
     return [
         Undischarged(used.id, a, facts.known(a.quantity) if isinstance(a, Within) else None)
         for used in waiting
-        for a in used.assumes
+        for a in used.assumed
         if not facts.imply(a)
     ]

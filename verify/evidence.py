@@ -77,6 +77,8 @@ class Evidence:
         name = f"{self.statement} part {self.part}, {self.engine}"
         if self.basis not in CEILING:
             raise Overclaim(f"{name}: unknown basis {self.basis!r}; use one of {', '.join(CEILING)}")
+        if self.statement in self.relies_on:
+            raise Overclaim(f"{name}: a proof that relies on what it proves")
         if self.strength == REFUTED:
             if self.basis not in MAY_REFUTE:
                 raise Overclaim(f"{name}: {self.basis} cannot refute; confirm in exact or ball arithmetic")

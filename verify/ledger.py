@@ -132,6 +132,14 @@ class Ledger:
         found = self._connection.execute("SELECT started, record FROM runs ORDER BY id DESC LIMIT 1").fetchone()
         return None if found is None else {"date": found[0], **json.loads(found[1])}
 
+    def errors(self) -> dict[tuple[str, str], str]:
+        """Why an examination failed, by statement and its hash, over all runs."""
+        found: dict[tuple[str, str], str] = {}
+        for (text,) in self._connection.execute("SELECT record FROM runs ORDER BY id"):
+            for name, error in json.loads(text).get("errors", {}).items():
+                found[name, error["hash"]] = error["text"]
+        return found
+
     def close(self) -> None:
         self._connection.close()
 

@@ -33,8 +33,13 @@ def operations(lines: Iterable[Formula], given: Iterable[Formula] = ()) -> sympy
             continue
         done.add(node)
         total += _own(node) * sympy.prod([index.size for index in node.free])
-        waiting.extend(node.args)
+        waiting.extend(_without_sign(a) if node.op == "add" else a for a in node.args)
     return sympy.expand(total)
+
+
+def _without_sign(node: Formula) -> Formula:
+    """A of -A: a difference costs what a sum does."""
+    return node.args[0] if node.op == "scale" and node.data[0] == -1 else node
 
 
 def _own(node: Formula) -> sympy.Expr:
@@ -48,14 +53,17 @@ def _entries(node: Formula) -> sympy.Expr:
 
 
 def _bare(node: Formula) -> Formula:
+    """Without names; the transpose of ones or of a diagonal matrix is one."""
     while node.op == "define":
         node = node.args[0]
+    if node.op == "transpose" and _bare(node.args[0]).op in ("ones", "diag"):
+        return _bare(node.args[0])
     return node
 
 
 def _product(node: Formula) -> sympy.Expr:
     left, right = (_bare(a) for a in node.args)
-    if "diag" in (left.op, right.op) or (left.op == "symbol" and left.data[1] == "mask"):
+    if "diag" in (left.op, right.op) or (left.op == "symbol" and left.data[1] == "causal"):
         return _entries(node)
     length = node.args[0].shape[1]
     if left.op == "ones" or right.op == "ones":

@@ -152,9 +152,15 @@ FAMILIES = {
 }  # fmt: skip
 
 
+LARGEST_ENTRY = {
+    "uniform": 1.0, "corners": 1.0, "onehot": 1.0, "collinear": 1.0, "repeated": 1.0, "tiny": 2.0**-20, "huge": 4.0, "real": None,
+}  # fmt: skip
+"""What a family satisfies: its largest entry in units of the entry bound; None for activations, which have no bound of ours."""
+
+
 def _fill(family: str, domain: str, shape: tuple[int, int], bound: float, rng: Any, full: bool) -> Array:
-    if domain == "mask":
-        return np.ones(shape) if full else np.tri(*shape)
+    if domain in ("mask", "causal"):
+        return np.ones(shape) if full and domain == "mask" else np.tri(*shape)
     if domain == "unit":
         return _corners(shape, 1.0, rng) if rng.random() < 0.5 else _uniform(shape, 1.0, rng)
     if domain == "onehot":
@@ -265,6 +271,7 @@ DOMAINS = {
     "positive": lambda a, unit: bool(np.all(a > 0)),
     "unit": lambda a, unit: unit is None and bool(np.all(np.abs(a) <= 1)),
     "mask": lambda a, unit: unit is None and bool(np.all((a == 0) | (a == 1)) and np.all(np.diagonal(a) == 1)),
+    "causal": lambda a, unit: unit is None and bool(np.array_equal(a, np.tri(*a.shape))),
     "onehot": lambda a, unit: unit is None and bool(np.all((a == 0) | (a == 1)) and np.all(a.sum(-1) == 1)),
 }
 

@@ -71,6 +71,8 @@ class StatementStatus:
     waits: tuple[str, ...] = ()
     """Statements that its claims rely on and that were not examined, directly or not: what rests on them is open."""
     files: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    error: str | None = None
+    """Why the last examination of it failed, while a claim of it is open."""
 
     @property
     def witness(self) -> dict[str, Any] | None:
@@ -102,6 +104,7 @@ class StatementStatus:
             "claims": [c.to_json() for c in self.claims],
             "witness": self.witness,
             "evidence": [e.to_json() for e in self.evidence],
+            **({"error": self.error} if self.error else {}),
         }
 
 
@@ -129,18 +132,26 @@ def statuses(registry: Registry, ledger: Ledger) -> list[StatementStatus]:
     records: dict[str, list[Evidence]] = {}
     for record in ledger:
         records.setdefault(record.statement, []).append(record)
+    errors = ledger.errors()
     verdicts: dict[str, StatementStatus] = {}
+    active: set[str] = set()
+    """Statements that are being judged: what relies on one of them would be reasoning in a circle, and stays open."""
 
     def judge(name: str) -> StatementStatus:
         if name not in verdicts:
-            below = {used: judge(used) for used in registry.uses(name) if used in registry}
+            cited = {used for record in records.get(name, []) for used in record.relies_on}
+            active.add(name)
+            below = {used: judge(used) for used in (*registry.uses(name), *sorted(cited - active)) if used in registry}
+            active.discard(name)
             files = {
                 (c.part, c.reading): _existing(witness_path(ledger, name, c.part, c.reading))
                 for c in registry[name].claims
             }
-            lacking = undischarged(registry[name], registry)
+            failed = frozenset(used for used, status in below.items() if status.verdict in (REFUTED, GAP))
+            lacking = undischarged(registry[name], registry, failed)
             made = _judge(registry[name], registry.uses(name), records.get(name, []), hashes, below, lacking)
-            verdicts[name] = replace(made, files=files)
+            unknown = not made.evidence or any(not c.evidence for c in made.claims)
+            verdicts[name] = replace(made, files=files, error=errors.get((name, hashes[name])) if unknown else None)
         return verdicts[name]
 
     return [judge(made.id) for made in registry]
@@ -164,7 +175,7 @@ def _judge(
     failed = {used for used, status in below.items() if status.verdict in (REFUTED, GAP)}
     gaps = [
         f"the printed argument relies on {used}, which is {below[used].verdict}"
-        for used in below
+        for used in uses
         if used in failed and (used in relied or used not in by_formula)
     ]
     gaps += [str(hypothesis) for hypothesis in lacking]

@@ -180,10 +180,10 @@ for label, sig in (("H.4r", 0), ("J.4r", 1)):
     named(label, {"error of one step": partial(structure.error_of_step, sig=sig)})
 for label in ("H.4r", "J.5r"):
     named(label, {"recurrence": structure.recurrence, "through g_0": structure.through_g_0})
-named("I.6.errors", {"1 error": structure.i_6_part_1, "2 error": structure.i_6_part_2})
-named("I.6.errors", {"3 transposed": structure.i_6_transposed, "3 suffix sums": structure.i_6_suffix_sums})
-named("I.7.errors", {f"{part} error": partial(structure.i_7, part=part) for part in (1, 2, 3, 4)})
-named("I.8.errors", {f"{part} error": partial(structure.i_8, part=part) for part in (1, 2, 3)})
+named("I.6r", {"1 error": structure.i_6_part_1, "2 error": structure.i_6_part_2})
+named("I.6r", {"3 transposed": structure.i_6_transposed, "3 suffix sums": structure.i_6_suffix_sums})
+named("I.7r", {f"{part} error": partial(structure.i_7, part=part) for part in (1, 2, 3, 4)})
+named("I.8r", {f"{part} error": partial(structure.i_8, part=part) for part in (1, 2, 3)})
 printed("L.1", _1=structure.l_1)
 printed("K.2r", size=structure.k_2_size, error=structure.k_2_error)
 

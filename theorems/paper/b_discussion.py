@@ -5,8 +5,8 @@ They are stated in the setting of Theorem 4.2: d = O(log n), m = n^{o(1)}, numbe
 
 import sympy
 
-from ..asymptotics import ALMOST_LINEAR, CONSTANT, LOG, POLY, SUBPOLY
-from ..claims import time_of
+from ..asymptotics import ALMOST_LINEAR, CONSTANT, LOG, NEGLIGIBLE, POLY, SUBPOLY
+from ..claims import error_of, time_of
 from ..formula import symbol
 from ..norms import maxnorm
 from ..notation import W_V, G, W, W_g, X
@@ -25,13 +25,8 @@ SETTING = (Within(d, LOG), *(Within(maxnorm(a), POLY) for a in (X, W, W_V, G, W_
     kind="cost",
     uses=("E.11", "K.2"),
     hypotheses="the number h of heads is constant; otherwise the setting of Lemma K.2",
-    assumes=(
-        Within(heads, CONSTANT),
-        Within(d_h, LOG),
-        Within(P, POLY),
-        *SETTING,
-        Holds("G_i is computable in n^{1+o(1)}"),
-    ),
+    assumes=Within(heads, CONSTANT),
+    granted=(Within(d_h, LOG), *SETTING, Holds("G_i is computable in n^{1+o(1)}")),
     notes="f becomes h x n x n, and d_h = d/h takes the place of d; all layers are left to K.2 and an induction",
 )
 def b_1():
@@ -42,11 +37,21 @@ def b_1():
     "Remark B.2",
     "Residual connections",
     kind="cost",
+    uses=("J.3", "4.2"),
+    granted=(
+        *SETTING,
+        Within(m, SUBPOLY),
+        Within(time_of("E.11"), ALMOST_LINEAR),
+        Within(error_of("E.11"), NEGLIGIBLE),
+    ),
     notes="X and H(X), and the two parts of the gradient, are at hand; points to Lemma J.3 and an induction over layers",
 )
 def b_2():
     gradients = symbol("dL/dY", n, d) + symbol("G_H", n, d)
-    return Cost((X + symbol("H", n, d), gradients), n * d, part="additions of one layer")
+    return [
+        Cost((X + symbol("H", n, d), gradients), n * d, part="additions of one layer"),
+        Asymptotic(m * n * d + time_of("4.2"), ALMOST_LINEAR, relies_on=("4.2",), part="total"),
+    ]
 
 
 definition(
@@ -54,7 +59,7 @@ definition(
     "Causal mask",
     kind="remark",
     uses=("I.1", "I.3", "I.5", "I.7", "I.8"),
-    assumes=(*SETTING, Within(k, SUBPOLY), Within(k_H, SUBPOLY)),
+    granted=(*SETTING, Within(k, SUBPOLY), Within(k_H, SUBPOLY)),
     notes=(
         "replace f(X) H and (f(X) * (U V^T)) H with low-rank H, U, V by the same expression with f^ of Definition I.5",
         "claims no more than Lemmas I.7 and I.8",
@@ -76,6 +81,6 @@ definition(
     "Prompt tuning",
     kind="remark",
     uses="Alg.1",
-    assumes=(*SETTING, Within(m, SUBPOLY)),
+    granted=(*SETTING, Within(m, SUBPOLY)),
     notes="Algorithm 1 also yields the gradient with respect to soft prompts X_p in almost linear time: no more than its g_t",
 )

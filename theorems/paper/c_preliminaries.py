@@ -189,6 +189,7 @@ F_NEAR, Q_NEAR = "|U_1 V_1^T - f| <= eps/poly", "|U_2 V_2^T - q| <= eps/poly"
         "cited from AS23 Section 3 and AS24a Lemma D.1",
         "the printed A = o(sqrt(log n)) has no A in the rest of the lemma; read as R = o(sqrt(log n))",
         "nothing is printed about d; exp(X W X^T) is printed without the 1/d that AS23 has",
+        "eps/poly is read as: below any polynomial asked for; a fixed weak one, such as n^{-0.3}, is met by the zero matrix on the family",
         "the construction in time n^{1+o(1)} is concluded, its steps are not printed",
     ),
 )
@@ -227,6 +228,7 @@ product_gap = f_low * (q_low - q) + (f_low - f) * q
     uses="C.2",
     hypotheses=("k_1, k_2 = n^{o(1)}", "p_1 = f * q", F_NEAR, Q_NEAR),
     assumes=(Within(k1, SUBPOLY), Within(k2, SUBPOLY), near(f_low, f), near(q_low, q)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(near(p1_low, p1), Within(k3, SUBPOLY), fast("C.15")),
     notes=(
         "cited from AS24a Lemma D.4; U_3 = U_1 (/) U_2, V_3 = V_1 (/) V_2, k_3 = k_1 k_2 and the constant are of the cited proof",
@@ -256,6 +258,7 @@ r_low = define("r~", rows(i0, inner(f_low.row(i0), q_low.row(i0))), "C.16")
     kind="error-bound",
     hypotheses=("k_1, k_2, k_4 = n^{o(1)}", "row j0 of p_2 is f_{j0} f_{j0}^T q_{j0}", F_NEAR, Q_NEAR),
     assumes=(Within(k1, SUBPOLY), Within(k2, SUBPOLY), near(f_low, f), near(q_low, q)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(near(p2_low, p2), Within(k4, SUBPOLY), fast("C.16")),
     notes=(
         "k_4 is the width that is claimed",
@@ -303,6 +306,7 @@ def c_17():
     uses="C.9",
     hypotheses=BITS,
     assumes=bits(X, W, W_V),
+    granted=Within(d, LOG),
     concludes=Within(maxnorm(h), POLY),
     notes="poly is unstated; with |X|, |W_V| <= n^c the printed bound is n^(1 + 2c)",
 )
@@ -322,6 +326,7 @@ def c_18():
     uses=("C.10", "C.17", "C.18"),
     hypotheses=BITS,
     assumes=bits(X, W, W_V),
+    granted=Within(d, LOG),
     concludes=Within(maxnorm(s), POLY),
     notes="poly is unstated; with |h| <= n^c the bound is n^(1 + c)",
 )

@@ -36,9 +36,7 @@ from .c_preliminaries import (
 )
 
 BITS = "every entry of X, W, W_V, G fits in O(log n) bits"
-ASSUMES = (Within(d, LOG), *bits(X, W, W_V, G))
-"""BITS, and d = O(log n): the setting of the theorems that use these lemmas, which the lemmas do not print."""
-HYPOTHESES = {"hypotheses": BITS, "assumes": ASSUMES}
+HYPOTHESES = {"hypotheses": BITS, "assumes": bits(X, W, W_V, G), "granted": Within(d, LOG)}
 K = define("K", (G * s) @ ones(d), "D.16")
 
 # The terms in the matrix form of Lemma D.17.
@@ -74,7 +72,8 @@ D4_low = define("D~_4", U10 @ (V10.T @ X) @ W, "E.10")
     kind="cost",
     uses="D.16",
     hypotheses=(BITS, "K is computed from G and s"),
-    assumes=(*ASSUMES, Holds("s(X) is at hand")),
+    assumes=(*bits(X, W, W_V, G), Holds("s(X) is at hand")),
+    granted=Within(d, LOG),
     concludes=Holds("K is at hand"),
     notes="from G_{i0,*} and s_{i0,*}; nothing is printed about how s is computed",
 )
@@ -252,7 +251,8 @@ gradient_low = define("g~_t", D2_low + D4_low + D6_low + D7_low + D8_low, "E.11"
     "Closed form and approximation of the gradient in the layer input",
     uses=("D.9", "D.17", *LEMMAS),
     hypotheses=(BITS, "G_i is computable in n^{1+o(1)}"),
-    assumes=(*ASSUMES, Holds("G_i is computable in n^{1+o(1)}")),
+    assumes=(*bits(X, W, W_V, G), Holds("G_i is computable in n^{1+o(1)}")),
+    granted=Within(d, LOG),
     concludes=(Within(error_of("E.11"), NEGLIGIBLE), fast("E.11")),
 )
 def e_11():

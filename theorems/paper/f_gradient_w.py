@@ -91,7 +91,7 @@ gradient_low = define("g~_w", X.T @ U3 @ V3.T @ X - X.T @ U4 @ V4.T @ X, "F.5")
     kind="error-bound",
     uses=("F.4", "C.12", "C.15", "C.16"),
     hypotheses=("L as in Definition 3.1", "W_i = W_{Q_i} W_{K_i}^T"),
-    assumes=(Within(d, LOG), *bits(X, W, W_V, G)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(Within(error_of("F.5"), NEGLIGIBLE), fast("F.5")),
     notes="d = O(log n) and O(log n)-bit entries are the setting of the theorems; the lemma prints neither",
 )

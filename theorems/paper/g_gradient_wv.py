@@ -63,7 +63,7 @@ gradient_low = define("g~_v", X.T @ U1 @ V1.T @ G, "G.4")
     "Approximation of the gradient in W_V",
     kind="error-bound",
     uses=("G.3", "C.13"),
-    assumes=(Within(d, LOG), *bits(X, W, W_V, G)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(Within(error_of("G.4"), NEGLIGIBLE), fast("G.4")),
     notes="d = O(log n) and O(log n)-bit entries are the setting of the theorems; the lemma prints neither",
 )

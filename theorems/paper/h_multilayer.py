@@ -44,7 +44,7 @@ def h_1():
     "Closed form and time of G_i",
     uses="H.1",
     hypotheses=(PHI, "g_T = dL/dT_i is given"),
-    assumes=Within(d, LOG),
+    granted=Within(d, LOG),
     concludes=(Holds("G_i is computable in n^{1+o(1)}"), Within(time_of("H.2"), ALMOST_LINEAR)),
     notes=(
         "the nd operations of the entrywise factor are counted with Attn_i W_g at hand, as the forward pass has it",
@@ -63,7 +63,7 @@ def h_2():
 
 # -- one layer -------------------------------------------------------------------------------------------------------
 ENTRIES = "every number in the matrices fits in O(log n) bits"
-ONE_LAYER = {"hypotheses": (PHI, "d = O(log n)", ENTRIES), "assumes": (Within(d, LOG), *bits(X, W, W_V, G, W_g))}
+ONE_LAYER = {"hypotheses": PHI, "granted": (Within(d, LOG), *bits(X, W, W_V, G, W_g))}
 
 slope_0 = func("phi", X @ W_g, 1)
 dT_0 = define("dT_0/dX", rowkron(W_g.T, slope_0.T).T, "H.3")
@@ -112,8 +112,8 @@ m = size("m")
 P = sympy.Symbol("P", positive=True)
 """What one layer magnifies an error by; printed as poly."""
 ALL_LAYERS = {
-    "hypotheses": (*ONE_LAYER["hypotheses"], "m = n^{o(1)}", "one layer magnifies an error by at most P = poly"),
-    "assumes": (*ONE_LAYER["assumes"], Within(m, SUBPOLY), Within(P, POLY)),
+    "hypotheses": PHI,
+    "granted": (*ONE_LAYER["granted"], Within(m, SUBPOLY)),
 }
 
 
@@ -124,7 +124,7 @@ ALL_LAYERS = {
     uses=("H.3", "E.11", "H.2"),
     concludes=succeeds("H.4"),
     notes=(
-        "the printed step is |error of k+1 layers| <= poly |error of k layers|; m steps give poly^m",
+        "the printed step is |error of k+1 layers| <= poly |error of k layers|, with poly called P here; m steps give P^m",
         "d = O(log n), m = n^{o(1)} and the size of the numbers are the setting of Theorem 4.2",
     ),
     **ALL_LAYERS,
@@ -134,5 +134,5 @@ def h_4():
         Asymptotic(m * time_of("H.3"), ALMOST_LINEAR, relies_on=("H.3",), part="1 time"),
         Asymptotic(error_of("H.3"), NEGLIGIBLE, relies_on=("H.3",), part="base", step=True),
         magnified(),
-        Asymptotic(P**m * error_of("H.3"), NEGLIGIBLE, relies_on=("H.3",), part="2 error"),
+        Asymptotic(P**m * error_of("H.3"), NEGLIGIBLE, relies_on=("H.3",), granting=(Within(P, POLY),), part="2 error"),
     ]

@@ -6,13 +6,14 @@ the mask is running sums: n additions a column.
 
 import sympy
 
-from ..asymptotics import ALMOST_LINEAR, LOG, SUBPOLY
+from ..asymptotics import ALMOST_LINEAR, CONSTANT, LOG, SUBPOLY
 from ..claims import time_of
 from ..formula import Formula, causal_rows, define, diag, exp, inner, ones, recip, rowkron, rows, symbol, taylor
+from ..functions import Degree
 from ..notation import W_V, G, W, X
 from ..registry import ARXIV, definition, published, statement
 from ..sizes import Index, d, features, n, size, tokens
-from ..statement import Cost, Identity, Rank, Within
+from ..statement import Asymptotic, Cost, Identity, Rank, Within
 from .c_preliminaries import bits, h, q
 
 Q, K_matrix = symbol("Q", n, d), symbol("K", n, d)
@@ -26,12 +27,19 @@ g = size("g")
     hypotheses=("|Q| <= R, |K| <= R", "A = exp(Q K^T / d)", "eps in (0, 1)"),
     notes=(
         "cited from AS23; A~ is the Taylor polynomial of degree g of the exponent",
-        "the degree g = O(max{log(1/eps)/log(log(1/eps)/R), R^2}) for |A~ - A| <= eps A has no stated constant: nothing is claimed of it",
+        "L = log(1/eps); the degree Degree(R^2, L) gives |A~ - A| <= eps A (statement T.3); that it is the printed O(.) is undecided: "
+        "for R^2 = L/log L the best polynomial of a constant times the printed degree is worse than eps (statement T.4), "
+        "which leaves factors that come from no polynomial",
         "the construction of U_0, V_0 in O(n r) time is not printed: nothing is claimed of it",
     ),
 )
 def i_1():
-    return Rank(taylor((Q @ K_matrix.T) * (1 / d), g), sympy.binomial(2 * (g + d), 2 * g))
+    R, L = (sympy.Symbol(name, positive=True) for name in "RL")
+    printed = sympy.Max(L / sympy.log(L / R), R**2)
+    return [
+        Rank(taylor((Q @ K_matrix.T) * (1 / d), g), sympy.binomial(2 * (g + d), 2 * g)),
+        Asymptotic(Degree(R**2, L) / printed, CONSTANT, part="degree"),
+    ]
 
 
 M = causal_rows(n)
@@ -110,6 +118,9 @@ def i_4():
     ]
 
 
+# From here on U_0, V_0 are the factors of A of Lemma I.1; their width is called k_0 here.
+k_0 = size("k_0")
+U0, V0 = (symbol(name, n, k_0) for name in ("U_0", "V_0"))
 A = define("A", exp((X @ W @ X.T) * (1 / d)), "I.5")
 D_M = define("D", (M * A) @ ones(n), "I.5")
 f_M = define("f_M", diag(recip(D_M)) @ (M * A), "I.5")
@@ -148,17 +159,19 @@ def factors(left: Formula, right: Formula) -> tuple[Formula, Formula]:
     concludes=Within(time_of("I.6"), ALMOST_LINEAR),
     notes=(
         "concludes the running time alone, with U_0, V_0 at hand; nothing about the error of f_M~",
-        "the bound on the entries with which I.1 gives factors of n^{o(1)} columns is not printed",
+        "U_0, V_0 are those of Lemma I.1, so k_0 = r <= binom(2(g + d), 2g); no bound on entries or d that makes this n^{o(1)} is printed",
+        "the cost O(n k^2) of U_M, V_M is n k_0 k with the two widths told apart",
     ),
 )
 def i_6():
     U_M, V_M = rowkron(diag(recip(D_low)) @ U0, U), rowkron(V0, V)
     return [
+        Asymptotic(sympy.binomial(2 * (g + d), 2 * g), SUBPOLY, part="width of U_0, V_0"),
         Identity(f_low @ H, of_f(H, column), part="1 order", step=True),
         Cost((of_f(H, column),), ALMOST_LINEAR, part="1 time"),
         Identity(f_low * (U @ V.T), M * (U_M @ V_M.T), part="2 factors", step=True),
-        Cost((U_scaled,), n * k, given=(D_run,), part="2 cost of D^{-1} U_0", step=True),
-        Cost(factors(U, V), n * k**2, given=(U_scaled,), part="2 cost of U_M, V_M", step=True),
+        Cost((U_scaled,), n * k_0, given=(D_run,), part="2 cost of D^{-1} U_0", step=True),
+        Cost(factors(U, V), n * k_0 * k, given=(U_scaled,), part="2 cost of U_M, V_M", step=True),
         Cost((of_product(U, V, H, column),), ALMOST_LINEAR, part="2 time"),
     ]
 
@@ -166,8 +179,7 @@ def i_6():
 # -- the gradients ---------------------------------------------------------------------------------------------------
 K = symbol("K", n)
 AS_I_6 = {
-    "hypotheses": ("k, k_H = n^{o(1)}, as in Lemma I.6", "d = O(log n)", "numbers of O(log n) bits"),
-    "assumes": (Within(k, SUBPOLY), Within(k_H, SUBPOLY), Within(d, LOG), *bits(X, W, W_V, G)),
+    "granted": (Within(k, SUBPOLY), Within(k_H, SUBPOLY), Within(d, LOG), *bits(X, W, W_V, G)),
 }
 SETTING = "d = O(log n) and the size of the numbers are not printed here; they are the setting of the theorems"
 

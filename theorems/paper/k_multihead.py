@@ -11,7 +11,7 @@ from ..registry import definition, published
 from ..sizes import Index, n, size, tokens
 from ..statement import Asymptotic, Bound, Identity, Within
 from .b_discussion import heads
-from .h_multilayer import ONE_LAYER, P, succeeds
+from .h_multilayer import ONE_LAYER, PHI, P, succeeds
 
 d_h = size("d_h")
 width = heads * d_h
@@ -59,8 +59,9 @@ dY_l, ds_l = define("dY/ds_l", block(dY.T, l, n * d_h).T, "K.2"), define("ds_l/d
     "Gradient through several heads",
     kind="error-bound",
     uses=("3.1", "H.2", "E.11", "K.1"),
-    hypotheses=("the number h of heads is constant", *ONE_LAYER["hypotheses"], "|dY_m/ds| |ds_l/dX| = poly"),
-    assumes=(Within(heads, CONSTANT), Within(d_h, LOG), Within(P, POLY), *ONE_LAYER["assumes"]),
+    hypotheses=("the number h of heads is constant", PHI),
+    assumes=Within(heads, CONSTANT),
+    granted=(Within(d_h, LOG), *ONE_LAYER["granted"]),
     concludes=succeeds("K.2"),
     notes=(
         "Y_m = phi(s W_g), as in Lemma H.2; e is the error of dL/dY_m as one column, and rows of ds/dX are grouped by heads",
@@ -80,5 +81,11 @@ def k_2():
         Asymptotic(times, ALMOST_LINEAR, relies_on=("H.2", "E.11"), part="time"),
         Bound(maxnorm(ds_l.T @ (dY_l.T @ e)), n**2 * width * d_h * sizes, part="one head"),
         Bound(maxnorm(ds.T @ (dY.T @ e)), heads * n**2 * width * d_h * sizes, part="all heads"),
-        Asymptotic(heads * n**2 * width * d_h * P * error_of("E.11"), NEGLIGIBLE, relies_on=("E.11",), part="error"),
+        Asymptotic(
+            heads * n**2 * width * d_h * P * error_of("E.11"),
+            NEGLIGIBLE,
+            relies_on=("E.11",),
+            granting=(Within(P, POLY),),
+            part="error",
+        ),
     ]

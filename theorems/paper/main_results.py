@@ -22,7 +22,7 @@ NUMBERS = "every number in the matrices has O(log n) bits"
 LAYERS = "m = n^{o(1)}"
 SETTING = {
     "hypotheses": (SMALL, NUMBERS, LAYERS),
-    "assumes": (Within(d, LOG), Within(m, SUBPOLY), *bits(X, W, W_V, G)),
+    "assumes": (Within(d, LOG), Within(m, SUBPOLY), *bits(X, W, W_V, G, W_g)),
 }
 
 
@@ -58,7 +58,7 @@ def lemma_3_4():
     "Gradient in the layer input, fast (informal E.11)",
     kind="error-bound",
     uses=("3.1", "1.3", "3.3", "E.11"),
-    assumes=(Within(d, LOG), *bits(X, W, W_V, G), Holds("G_i is computable in n^{1+o(1)}")),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G), Holds("G_i is computable in n^{1+o(1)}")),
     concludes=(Within(error_of("5.1"), NEGLIGIBLE), Within(time_of("5.1"), ALMOST_LINEAR)),
     notes="the hypotheses are those of E.11, which it restates",
 )
@@ -74,7 +74,7 @@ def lemma_5_1():
     "Gradient in W, fast (informal F.5)",
     kind="error-bound",
     uses="F.5",
-    assumes=(Within(d, LOG), *bits(X, W, W_V, G)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(Within(error_of("5.2"), NEGLIGIBLE), Within(time_of("5.2"), ALMOST_LINEAR)),
     notes="the hypotheses are those of F.5, which it restates",
 )
@@ -90,7 +90,7 @@ def lemma_5_2():
     "Gradient in W_V, fast (informal G.4)",
     kind="error-bound",
     uses="G.4",
-    assumes=(Within(d, LOG), *bits(X, W, W_V, G)),
+    granted=(Within(d, LOG), *bits(X, W, W_V, G)),
     concludes=(Within(error_of("5.3"), NEGLIGIBLE), Within(time_of("5.3"), ALMOST_LINEAR)),
     notes="the hypotheses are those of G.4, which it restates",
 )
@@ -110,7 +110,7 @@ G_i = (g_T * func("phi", attn @ W_g, 1)) @ W_g.T
     kind="cost",
     uses="H.2",
     hypotheses=(PHI, "dL/dT_i is known"),
-    assumes=Within(d, LOG),
+    granted=Within(d, LOG),
     concludes=(Holds("G_i is computable in n^{1+o(1)}"), Within(time_of("5.4"), ALMOST_LINEAR)),
     notes="d = O(log n) is the setting of the theorems; the lemma itself does not print it",
 )
@@ -168,7 +168,7 @@ def algorithm_1():
     kind="error-bound",
     uses=("5.1", "5.2", "5.3"),
     hypotheses=(SMALL, NUMBERS, LAYERS, "the model is one layer (m = 1)"),
-    assumes=(*SETTING["assumes"], Holds("G_i is computable in n^{1+o(1)}")),
+    assumes=SETTING["assumes"],
     concludes=(Within(error_of("4.1"), NEGLIGIBLE), Within(time_of("4.1"), ALMOST_LINEAR)),
 )
 def theorem_4_1():

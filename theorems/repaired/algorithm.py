@@ -5,7 +5,7 @@ s_g = f_g h, dL/dX, dL/dW and dL/dW_V with f_g in place of f and K_g = <G, s_g> 
 binom(d + g, g), P_g = U_P V_P^T rank (d + 1) binom(d + g, g).
 """
 
-from ..formula import causal_rows, define, exp, ones, taylor
+from ..formula import define, exp, ones, symbol, taylor
 from ..functions import J
 from ..norms import colnorm, l1norm, maxnorm, rownorm
 from ..notation import W_V, G, W, X
@@ -16,7 +16,7 @@ from .errors_max import core, dX, tau, weighted
 from .kernel import eps_1, eta, normalised
 
 g = size("g")
-M = causal_rows(n)
+M = symbol("M", n, n, domain="mask")
 S = define("S", (X @ W @ X.T) * tau, "Alg.1r")
 f = define("f", normalised(M * exp(S)), "Alg.1r")
 f_g = define("f_g", normalised(M * taylor(S, g)), "Alg.1r")
@@ -51,7 +51,8 @@ def algorithm_1():
         "dL/dW": (maxnorm, 2 * tau * R_X**2 * H * error * total),
         "dL/dW_V": (maxnorm, R_X * error * total),
     }
+    via = {"output": (f_g - f) @ h, "dL/dW_V": ((f_g - f) @ X).T @ G}
     return [
-        Bound(norm(OUTPUTS[part][0] - OUTPUTS[part][1]), bound, part=part, given=(J(b, g) <= 1,))
+        Bound(norm(OUTPUTS[part][0] - OUTPUTS[part][1]), bound, part=part, given=(J(b, g) <= 1,), via=via.get(part))
         for part, (norm, bound) in bounds.items()
     ]

@@ -11,7 +11,7 @@ The algorithm has no K = (G * f h) 1; it has K~ = (G * U_1 (V_1^T h)) 1, and |K~
 import sympy
 
 from ..asymptotics import LOG, SUBLOG, SUBPOLY
-from ..formula import causal_rows, define, diag, exp, inner, ones, rowkron, rows, taylor
+from ..formula import define, diag, exp, inner, ones, rowkron, rows, symbol, taylor
 from ..functions import Degree, J
 from ..norms import maxnorm
 from ..notation import W_V, G, W, X, i0
@@ -27,7 +27,7 @@ from .polynomial import L
 ERROR = {"kind": "error-bound"}
 eps = sympy.Symbol("eps", positive=True)
 g = size("g")
-M = causal_rows(n)
+M = symbol("M", n, n, domain="mask")
 S = define("S", (X @ W @ X.T) * tau, "C.13r")
 b = maxnorm(S)
 
@@ -75,7 +75,14 @@ product_gap = (f + (f_low - f)) * (q_low - q) + (f_low - f) * q
 """f~ * q~ - f * q."""
 
 
-@repair("C.15", "Low-rank approximation of p_1", uses=("C.2", "C.11", "C.12"), **ERROR)
+@statement(
+    "C.15r",
+    "Low-rank approximation of p_1, explicit",
+    uses=("C.2", "C.11", "C.12"),
+    origin="repair",
+    source="explicit form of Lemma C.15",
+    **ERROR,
+)
 def c_15r():
     """U_3 = U_1 (/) U_2, V_3 = V_1 (/) V_2."""
     product = rowkron(U1, U2) @ rowkron(V1, V2).T
@@ -90,7 +97,14 @@ r = define("r", (f * q) @ ones(n), "C.16r")
 r_low = define("r~", ((U1 @ (V1.T @ V2)) * U2) @ ones(k2), "C.16r")
 
 
-@repair("C.16", "Low-rank approximation of p_2: r~ multiplies rows", uses=("C.11", "C.12"), **ERROR)
+@statement(
+    "C.16r",
+    "Low-rank approximation of p_2, explicit: r~ multiplies rows",
+    uses=("C.11", "C.12"),
+    origin="repair",
+    source="explicit form of Lemma C.16",
+    **ERROR,
+)
 def c_16r():
     """U_4 = diag(r~) U_1, V_4 = V_1."""
     product = (diag(r_low) @ U1) @ V1.T

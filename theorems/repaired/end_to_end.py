@@ -2,8 +2,9 @@
 
 S = X W X^T / d with |X|, |X W| = o(sqrt(log n)) and d = O(log n), as in AS23. For the error n^{-c} take L = O(log n), eps = e^{-L}, g =
 Degree(|S|, L); the attention weights f_g of `algorithm` then have rank binom(d + g, g) = n^{o(1)}, and every output is within the bound of
-Alg.1r, which is eps times a polynomial of n. With m layers, each magnifying an error by at most rho = O(1), eps must be smaller by rho^m: L
-grows by m ln(rho), which stays O(log n) for m = O(log n). That every layer's input keeps |X|, |X W| = o(sqrt(log n)) is a hypothesis.
+Alg.1r, which is eps times a polynomial of n. With m layers, each magnifying an error by at most rho = O(1), eps must be smaller by
+rho^m: L grows by at most m ln(1 + rho), which stays O(log n) for m = O(log n). That every layer's input keeps |X|, |X W| =
+o(sqrt(log n)) is a hypothesis.
 """
 
 import sympy
@@ -17,7 +18,7 @@ from ..paper.c_preliminaries import bits
 from ..registry import registry, repair
 from ..sizes import d, n, size
 from ..statement import Asymptotic, Bound, Rank, Within, error_of, time_of
-from .algorithm import OUTPUTS, S, g, h, tau
+from .algorithm import OUTPUTS, S, f, f_g, g, h, tau
 from .kernel import eps_1, eta
 from .structure import DEPTH, m, rho
 
@@ -45,7 +46,7 @@ def lemma_5_2():
 
 @repair("5.3", "Gradient in W_V: explicit error", kind="error-bound", uses=("Alg.1r", "G.3r"))
 def lemma_5_3():
-    return Bound(error("dL/dW_V", maxnorm), maxnorm(X) * eps * total, given=SMALL)
+    return Bound(error("dL/dW_V", maxnorm), maxnorm(X) * eps * total, given=SMALL, via=((f_g - f) @ X).T @ G)
 
 
 scores = define("S", (X @ W @ X.T) * (1 / d), "4.1r")
@@ -90,6 +91,9 @@ EVERY_LAYER = {
 }  # fmt: skip
 
 
+COST_OF_ALL = {k: v for k, v in EVERY_LAYER.items() if k != "kind"}
+
+
 @repair(
     "5.5",
     "All layers, with their hypotheses",
@@ -112,10 +116,10 @@ def lemma_5_5():
     **EVERY_LAYER,
 )
 def theorem_4_2():
-    deeper = Degree(b, L + m * sympy.log(rho))
+    deeper = Degree(b, L + m * sympy.log(1 + rho))
     width = sympy.binomial(d + deeper, deeper)
     return [
-        Asymptotic(deeper, SUBLOG, part="degree for eps rho^{-m}"),
+        Asymptotic(deeper, SUBLOG, part="degree for eps (1 + rho)^{-m}"),
         Asymptotic(m * n * d**2 * (d + 1) * width, ALMOST_LINEAR, part="operations"),
         Asymptotic(error_of("5.5r"), NEGLIGIBLE, relies_on=("5.5r",), part="error"),
         Asymptotic(time_of("5.5r"), ALMOST_LINEAR, relies_on=("5.5r",), part="time"),
@@ -128,6 +132,11 @@ def theorem_1_4():
         Asymptotic(error_of("4.2r"), NEGLIGIBLE, relies_on=("4.2r",), part="error"),
         Asymptotic(time_of("4.2r"), ALMOST_LINEAR, relies_on=("4.2r",), part="time"),
     ]
+
+
+@repair("B.2", "Residual connections, with their hypotheses", kind="cost", uses=("J.5r", "4.2r"), **COST_OF_ALL)
+def remark_b_2():
+    return Asymptotic(m * n * d + time_of("4.2r"), ALMOST_LINEAR, relies_on=("4.2r",), part="total")
 
 
 heads = size("h")

@@ -6,7 +6,7 @@ eps_1 = 2 eta / (1 + sqrt(1 - eta^2)).
 
 import sympy
 
-from ..formula import causal_rows, define, exp, ones, symbol
+from ..formula import define, exp, ones, symbol
 from ..norms import colnorm, l1norm, maxnorm, rownorm
 from ..notation import W_V, G, W, X, i0
 from ..registry import statement
@@ -15,7 +15,7 @@ from ..statement import Bound
 from .errors_max import core, dX, tau, weighted
 from .kernel import ONE, eps_1, eta, normalised
 
-M = causal_rows(n)
+M = symbol("M", n, n, domain="mask")
 E = symbol("E", n, n, domain="unit")
 A = define("A", M * exp((X @ W @ X.T) * tau), "l1.1")
 f = define("f", normalised(A), "l1.1")
@@ -35,7 +35,7 @@ def b_1():
     return [
         Bound(l1norm((P_approx - P).row(i0)), 2 * H * row * eps_1, part="1 error", given=ONE),
         Bound(l1norm(P.row(i0)), H * row, part="2 size"),
-        Bound(maxnorm(f_approx @ h - f @ h), eps_1 * H, part="3 forward", given=ONE),
+        Bound(maxnorm(f_approx @ h - f @ h), eps_1 * H, part="3 forward", given=ONE, via=(f_approx - f) @ h),
     ]
 
 

@@ -6,7 +6,7 @@ factors n are real for such f~ (they vanish in `errors_l1`).
 
 import sympy
 
-from ..formula import causal_rows, define, diag, exp, ones, symbol
+from ..formula import define, diag, exp, ones, symbol
 from ..norms import maxnorm
 from ..notation import W_V, G, W, X
 from ..registry import statement
@@ -15,7 +15,7 @@ from ..statement import Bound
 from .kernel import normalised
 
 tau, eps = (sympy.Symbol(name, positive=True) for name in ("tau", "eps"))
-M = causal_rows(n)
+M = symbol("M", n, n, domain="mask")
 E = symbol("E", n, n, domain="unit")
 f = define("f", normalised(M * exp((X @ W @ X.T) * tau)), "max.1")
 f_approx = define("f~", f + E * eps, "max.1")

@@ -5,7 +5,7 @@ A~ = A * (1 + eta E), |E| <= 1, f~ = D~^{-1} A~ for any mask M with ones on the 
 
 import sympy
 
-from ..formula import absolute, causal_rows, define, diag, exp, inner, ones, recip, symbol
+from ..formula import absolute, define, diag, exp, inner, ones, recip, symbol
 from ..norms import l1norm, maxnorm, rownorm, top
 from ..registry import statement
 from ..sizes import n
@@ -16,7 +16,7 @@ eta = sympy.Symbol("eta", positive=True)
 ONE = (eta <= 1,)
 S = symbol("S", n, n)
 E = symbol("E", n, n, domain="unit")
-M = causal_rows(n)
+M = symbol("M", n, n, domain="mask")
 
 
 def normalised(a):

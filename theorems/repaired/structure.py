@@ -35,9 +35,9 @@ from ..norms import colnorm, l1norm, maxnorm, rownorm
 from ..notation import W_V, G, W, W_g, X, g_T
 from ..paper.c_preliminaries import bits, h, k1, q
 from ..paper.h_multilayer import E, G_i, m, slope, slope_0, succeeds, through_g
-from ..paper.i_causal import U0, V0, H, K, U, U_scaled, V, column, feature, k, k_H
+from ..paper.i_causal import U0, V0, H, K, U, U_scaled, V, column, feature, k, k_0, k_H
 from ..paper.k_multihead import heads, l
-from ..registry import repair, statement
+from ..registry import repair
 from ..sizes import d, n, size
 from ..statement import Asymptotic, Bound, Cost, Identity, Within
 from . import approximation
@@ -187,16 +187,15 @@ def j_5r():
 
 # -- causal mask -----------------------------------------------------------------------------------------------------------
 M = causal_rows(n)
-f = define("f_M", normalised(M * exp((X @ W @ X.T) * tau)), "I.6.errors")
+f = define("f_M", normalised(M * exp((X @ W @ X.T) * tau)), "I.6r")
 F = symbol("F", n, n)
 """Any matrix within eps of the masked weights f, such as D~^{-1} (M * (U_0 V_0^T)) of Lemma I.6."""
 gap = F - f
 NEAR = (maxnorm(gap) <= eps,)
 MASKED = {
     "kind": "error-bound",
-    "origin": "repair",
-    "hypotheses": ("M is the causal mask", "d = O(log n), k, k_H = n^{o(1)}"),
-    "assumes": (*c_13r.assumes, Within(k, SUBPOLY), Within(k_H, SUBPOLY)),
+    "hypotheses": ("M is the causal mask", "d = O(log n), k, k_0, k_H = n^{o(1)}"),
+    "assumes": (*c_13r.assumes, *(Within(width, SUBPOLY) for width in (k, k_0, k_H))),
 }
 
 
@@ -220,11 +219,10 @@ def time(line: Formula, part: str) -> Cost:
     return Cost((line,), ALMOST_LINEAR, part=f"{part} time")
 
 
-@statement(
-    "I.6.errors",
+@repair(
+    "I.6",
     "Products with masked attention weights and their transposes",
     uses=("I.4", "I.5", "C.13r"),
-    source="completes Lemma I.6",
     **MASKED,
 )
 def i_6_errors():
@@ -251,11 +249,10 @@ def weighted_rows(a: Formula) -> Formula:
     return (K @ ones(n).T) * a
 
 
-@statement(
-    "I.7.errors",
+@repair(
+    "I.7",
     "Masked gradients that have f alone",
-    uses=("E.11r", "G.3r", "I.6.errors"),
-    source="completes Lemma I.7",
+    uses=("E.11r", "G.3r", "I.6r"),
     **MASKED,
 )
 def i_7_errors():
@@ -273,17 +270,16 @@ def i_7_errors():
     ]
 
 
-@statement(
-    "I.8.errors",
+@repair(
+    "I.8",
     "Masked gradients that have an entrywise product with f",
-    uses=("E.11r", "F.4", "C.11", "C.12", "I.6.errors"),
-    source="completes Lemma I.8",
+    uses=("E.11r", "F.4", "C.11", "C.12", "I.6r"),
     **MASKED,
 )
 def i_8_errors():
     """With q = G h^T: (f * q) X W^T, (f * q)^T X W and X^T (p_1 - p_2) X, p_1 = f * q, p_2 = diag(p_1 1) f."""
     entry = n * eps * maxnorm(q)
-    r, r_gap = define("r", (f * q) @ ones(n), "I.8.errors"), (gap * q) @ ones(n)
+    r, r_gap = define("r", (f * q) @ ones(n), "I.8r"), (gap * q) @ ones(n)
     p_gap = gap * q - ((r + r_gap) @ ones(n).T) * gap - (r_gap @ ones(n).T) * f
     p_error = eps * maxnorm(q) + eps * (maxnorm(r) + entry) + entry
 

@@ -61,7 +61,7 @@ class FiniteField(ArrayBackend):
     def load(self, name: str, shape: tuple[int, int], domain: str) -> Any:
         made = np.empty(shape, dtype=object)
         for where in np.ndindex(shape):
-            if domain == "mask" and not self.free:
+            if domain in ("mask", "causal") and not self.free:
                 made[where] = nmod(int(where[0] >= where[1]), PRIME)
             else:
                 made[where] = self.atom("entry", name, where)

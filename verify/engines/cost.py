@@ -7,6 +7,8 @@ refuted where the count has a higher power of some size than e, the other sizes 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sympy
 
 from almostlinear.theorems.asymptotics import Growth, NoGrowth, growth_of
@@ -25,14 +27,18 @@ ENGINE = "cost"
 
 def constant_of(count: sympy.Expr, at_most: sympy.Expr) -> sympy.Integer | None:
     """A C with count <= C at_most for all sizes, or None if the sum of the count's coefficients is none."""
+    if not (count - at_most).is_polynomial(*(count - at_most).free_symbols):
+        return None
     coefficients = sympy.Poly(count, *count.free_symbols).coeffs() if count.free_symbols else [count]
     constant = sympy.Integer(max(1, sum(c for c in coefficients if c > 0)))
     return constant if certificate(count, constant * at_most) is not None else None
 
 
-def higher_power(count: sympy.Expr, at_most: sympy.Expr) -> sympy.Symbol | None:
-    """A size in which the count grows faster than ``at_most``, all other sizes being 1."""
-    for size in sorted(count.free_symbols, key=str):
+def higher_power(count: sympy.Expr, at_most: sympy.Expr, bounded: Iterable[sympy.Symbol] = ()) -> sympy.Symbol | None:
+    """A size, none of the bounded ones, in which the count grows faster than ``at_most``, all other sizes being 1."""
+    if not (count - at_most).is_polynomial(*(count - at_most).free_symbols):
+        return None
+    for size in sorted(count.free_symbols - set(bounded), key=str):
         others = {s: 1 for s in (count.free_symbols | at_most.free_symbols) - {size}}
         powers = [sympy.degree(e.subs(others), size) for e in (count, at_most)]
         if powers[0] > powers[1]:
@@ -62,7 +68,7 @@ def examine(task: Task) -> Evidence | None:
     if isinstance(claim.at_most, Growth):
         return _within_class(task, count, claim.at_most, detail)
     if claim.constant:
-        found = certificate(count, claim.at_most)
+        found = certificate(count, claim.at_most) if claim.at_most.is_polynomial(*claim.at_most.free_symbols) else None
         if found is not None:
             return task.found(
                 ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "right - left": str(found)}
@@ -74,11 +80,31 @@ def examine(task: Task) -> Evidence | None:
         return task.found(
             ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "constant of O": int(constant)}
         )
-    size = higher_power(count, claim.at_most)
+    facts = facts_of(task)
+    size = higher_power(count, claim.at_most, facts)
     if size is None:
-        return None
+        return _by_classes(task, count, claim.at_most, detail)
     family = f"{size} grows, every other size is 1: the count divided by {claim.at_most} is unbounded"
     return _refuted(task, count, {size.name: 4}, {**detail, "family": family})
+
+
+def leading(count: sympy.Expr) -> sympy.Expr:
+    """The terms with positive coefficients where the count is at least half of them, else the count itself."""
+    positive = sympy.Add(*(term for term in sympy.Add.make_args(count) if term.as_coeff_Mul()[0] > 0))
+    return positive if certificate(positive / 2, count) is not None else count
+
+
+def _by_classes(task: Task, count: sympy.Expr, at_most: sympy.Expr, detail: dict) -> Evidence | None:
+    """O(.) of n alone: proved where the count's class is within it."""
+    if at_most.free_symbols - {n}:
+        return None
+    try:
+        found, limit = growth_of(count, facts_of(task)), growth_of(at_most, {})
+    except NoGrowth:
+        return None
+    if not found <= limit:
+        return None
+    return task.found(ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "class": str(found)})
 
 
 def _within_class(task: Task, count: sympy.Expr, growth: Growth, detail: dict) -> Evidence | None:
@@ -90,10 +116,10 @@ def _within_class(task: Task, count: sympy.Expr, growth: Growth, detail: dict) -
     if found is not None and found <= growth:
         return task.found(ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "class": str(found)})
     alone = count.subs({s: 1 for s in count.free_symbols - {n}})
-    if growth_of(alone, {}) > growth:
+    if alone.is_polynomial(n) and growth_of(alone, {}) > growth:
         family = f"n grows, every other size is 1: {alone} operations, not {growth}"
         return _refuted(task, count, {"n": 4}, {**detail, "family": family})
-    lacking: Missing | None = missing_hypothesis(count, growth, facts)
+    lacking: Missing | None = missing_hypothesis(leading(count), growth, facts)
     if lacking is None:
         return None
     return task.found(ENGINE, GAP, "exact", ("sympy",), tried=1, detail={**detail, **lacking.detail()})

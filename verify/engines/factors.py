@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from flint import fmpq_mat
 
-from almostlinear.theorems.asymptotics import CONSTANT, LOG, NEGLIGIBLE, SUBPOLY, NoGrowth, growth_of
-from almostlinear.theorems.formula import Formula
-from almostlinear.theorems.norms import Norm, maxnorm
+from almostlinear.theorems.asymptotics import CONSTANT, LOG, NEGLIGIBLE, SUBPOLY
+from almostlinear.theorems.formula import Formula, exp
+from almostlinear.theorems.norms import maxnorm
 from almostlinear.theorems.registry import registry
 from almostlinear.theorems.sizes import d as WIDTH
 from almostlinear.theorems.statement import Factors, Within
@@ -48,14 +48,21 @@ def cube(d: int) -> Problem:
 
 
 def kernel_of(target: Formula) -> Formula | None:
-    """u of a target diag(1/(u 1)) u, or None if it is not of that form."""
+    """u of a target diag(1/(u 1)) u with u = exp(X W X^T), or None if it is not of that form.
+
+    Only there is it known, by exp(a + b) = exp(a) exp(b), that one more coordinate is one more Kronecker factor.
+    """
     bare = _bare(target)
     if bare.op != "matmul" or _bare(bare.args[0]).op != "diag":
         return None
     u, inverse = _bare(bare.args[1]), _bare(_bare(bare.args[0]).args[0])
     sums = _bare(inverse.args[0]) if inverse.op == "recip" else inverse
     fits = inverse.op == "recip" and sums.op == "matmul" and _bare(sums.args[0]) is u and sums.args[1].op == "ones"
-    return u if fits else None
+    symbols = u.symbols()
+    if not fits or set(symbols) != {"X", "W"}:
+        return None
+    X, W = symbols["X"], symbols["W"]
+    return u if u is exp(X @ W @ X.T) else None
 
 
 def _bare(node: Formula) -> Formula:
@@ -89,34 +96,20 @@ def row_norm(a: fmpq_mat) -> Fraction:
 
 
 def inside(task: Task) -> list[str] | None:
-    """The statement's hypotheses on the family, each as it holds there; None if one is not known to hold.
+    """The statement's hypotheses, each as it holds on the family; None if one does not or is not of a known kind.
 
-    On the family |X| = 1, |W| = |X W| = ln 2 and d = log2(n).
+    On the family |X| = 1, |W| = |X W| = |X W^T| = ln 2 and d = log2(n).
     """
-    facts = {WIDTH: LOG, maxnorm_of("X", task): CONSTANT, maxnorm_of("W", task): CONSTANT}
+    claim = task.claim
+    assert isinstance(claim, Factors)
+    X, W = (claim.target.symbols()[name] for name in "XW")
+    reached = {WIDTH: LOG, **dict.fromkeys(map(maxnorm, (X, W, X @ W, X @ W.T)), CONSTANT)}
     found = []
-    for a in task.statement.assumes:
-        if not isinstance(a, Within):
-            return None
-        try:
-            if isinstance(a.quantity, Norm) and a.quantity.formula.op == "matmul":
-                reached = CONSTANT  # |X W| = ln 2: W is a multiple of the identity
-                if {s for s in a.quantity.formula.symbols()} != {"X", "W"}:
-                    return None
-            else:
-                reached = growth_of(a.quantity, facts)
-        except NoGrowth:
-            return None
-        if not reached <= a.growth:
+    for a in task.statement.assumed:
+        if not (isinstance(a, Within) and a.quantity in reached and reached[a.quantity] <= a.growth):
             return None
         found.append(str(a))
     return found
-
-
-def maxnorm_of(name: str, task: Task) -> Norm:
-    claim = task.claim
-    assert isinstance(claim, Factors)
-    return maxnorm(claim.target.symbols()[name])
 
 
 def excess(claim: Factors) -> dict[str, Any] | None:

@@ -19,9 +19,10 @@ from almostlinear.theorems.asymptotics import (
     NoGrowth,
     growth_of,
 )
+from almostlinear.theorems.functions import Degree
 from almostlinear.theorems.statement import Asymptotic, Within
 
-from ..discharge import between
+from ..discharge import between, conclusions
 from ..evidence import GAP, Evidence
 from ..task import Task
 
@@ -29,9 +30,10 @@ ENGINE = "growth"
 Facts = dict[sympy.Symbol, Growth]
 
 
-def facts_of(task: Task, relies_on: tuple[str, ...] = ()) -> Facts:
-    """The classes that the statement assumes and that the statements it relies on conclude, the smallest of each quantity."""
-    listed = [*task.statement.assumes, *(a for used in task.used if used.id in relies_on for a in used.concludes)]
+def facts_of(task: Task, relies_on: tuple[str, ...] = (), granting: tuple[Within, ...] = ()) -> Facts:
+    """The smallest class of each quantity that is assumed, granted by the claim or concluded by what it relies on."""
+    concluded = (a for used in task.used if used.id in relies_on for a in conclusions(used))
+    listed = [*task.statement.assumed, *granting, *concluded]
     facts: Facts = {}
     for a in listed:
         if isinstance(a, Within):
@@ -64,6 +66,8 @@ def missing_hypothesis(expression: sympy.Expr, growth: Growth, facts: Facts) -> 
 
     Either about the quantities of which nothing is known, or about one that is assumed to be in too large a class.
     """
+    if not attained(expression):
+        return None
     unknown = _unknown(expression, facts)
     candidates = [(unknown, None)] if unknown else [((quantity,), assumed) for quantity, assumed in facts.items()]
     for quantities, assumed in candidates:
@@ -74,6 +78,18 @@ def missing_hypothesis(expression: sympy.Expr, growth: Growth, facts: Facts) -> 
             except NoGrowth:
                 break
     return None
+
+
+def attained(expression: sympy.Expr) -> bool:
+    """Whether the class of an expression is reached: sums, products and powers that only grow with every quantity in them."""
+    e = sympy.sympify(expression)
+    if e.is_Symbol or isinstance(e, (sympy.binomial, Degree)):
+        return True
+    if e.is_number:
+        return bool(e > 0)
+    if e.is_Add or e.is_Mul or isinstance(e, sympy.Max):
+        return all(attained(a) for a in e.args)
+    return bool(e.is_Pow and e.exp.is_nonnegative and attained(e.base) and (e.exp.is_number or attained(e.exp)))
 
 
 def _unknown(expression: sympy.Expr, facts: Facts) -> tuple[sympy.Symbol, ...]:
@@ -94,7 +110,7 @@ def examine(task: Task) -> Evidence | None:
     claim = task.claim
     if not isinstance(claim, Asymptotic):
         return None
-    facts = facts_of(task, claim.relies_on)
+    facts = facts_of(task, claim.relies_on, claim.granting)
     try:
         found = growth_of(claim.expression, facts)
     except NoGrowth:

@@ -13,9 +13,10 @@ from itertools import product
 import sympy
 
 from almostlinear.theorems.display import plain
-from almostlinear.theorems.formula import Formula
+from almostlinear.theorems.formula import Formula, symbol
 from almostlinear.theorems.norms import KINDS, Derivation, Norm, derivations
 from almostlinear.theorems.statement import Bound, Identity
+from almostlinear.theorems.weights import Named, WeightsError, kernel_of
 
 from ..evidence import Evidence
 from ..task import Task
@@ -47,16 +48,30 @@ def all_derived(claim: Bound) -> Iterator[tuple[sympy.Expr, tuple[Derivation, ..
             raise ValueError(f"no rule bounds {norm} by {', '.join(sorted(map(str, spoken))) or 'sizes alone'}")
         options.append(found)
     for used in product(*options):
+        errors = set().union(*(step.errors() for step in used))
+        if not all(error.needs in claim.given for error in errors):
+            continue
         left = claim.left.subs({norm: step.bound for norm, step in zip(asked, used, strict=True)})
         for relation in claim.given:
-            if isinstance(relation.lts, Norm) and relation.lts in left.free_symbols:
-                _require_monotone(left, relation.lts)
-                left = left.subs(relation.lts, relation.gts)
+            least = named(relation.lts, errors)
+            if isinstance(least, (Norm, Named)) and least in left.free_symbols:
+                _require_monotone(left, least)
+                left = left.subs(least, relation.gts)
         yield left, used
 
 
-def _require_monotone(expression: sympy.Expr, norm: Norm) -> None:
-    slope = sympy.diff(expression, norm)
+def named(expression: sympy.Expr, errors: set[WeightsError]) -> sympy.Expr:
+    """The expression with eps_1 = 2 eta/(1 + sqrt(1 - eta^2)) by name wherever it stands, by sqrt(1 - eta^2) = 2 eta/eps_1 - 1."""
+    for error in errors:
+        eta = error.needs.lts
+        root = sympy.sqrt(1 - eta**2)
+        if expression.has(root):
+            expression = sympy.cancel(expression.subs(root, 2 * eta / error.bound - 1))
+    return expression
+
+
+def _require_monotone(expression: sympy.Expr, norm: Norm | Named) -> None:
+    slope = sympy.expand(sympy.diff(expression, norm))
     if not slope.is_nonnegative:
         raise ValueError(f"{expression} is not surely increasing in {norm}")
 
@@ -85,7 +100,7 @@ def examine(task: Task) -> Evidence | None:
         return None
     detail: dict[str, str] = {}
     if claim.via is not None and isinstance(claim.left, Norm):
-        if not _same_matrix(task, claim.left.formula, claim.via):
+        if not same_matrix(task, claim.left.formula, claim.via):
             return None
         detail["the same matrix, proved by expansion"] = plain(claim.via)
         claim = replace(claim, left=Norm(claim.left.norm, claim.via, "|via|"), via=None)
@@ -96,10 +111,11 @@ def examine(task: Task) -> Evidence | None:
     proved = (
         (derived, used, found)
         for derived, used in candidates
-        if (found := certificate(derived, claim.right)) is not None
+        if (found := certificate(derived, named(claim.right, _errors(used)))) is not None
     )
     derived, used, found = next(proved, (None, (), None))
-    if found is None:
+    lemmas = {lemma for error in _errors(used) for lemma in error.lemmas}
+    if found is None or task.statement.id in lemmas:
         return None
     return task.found(
         ENGINE,
@@ -107,14 +123,19 @@ def examine(task: Task) -> Evidence | None:
         "exact",
         ("sympy",),
         tried=1,
+        relies_on=tuple(sorted(lemmas)),
         detail={
             **detail,
             "derived": str(derived),
-            "claimed / derived": str(ratio(claim.right, derived)),
+            "claimed / derived": str(ratio(named(claim.right, _errors(used)), derived)),
             "rules": [r for d in used for r in d.rules()],
             "right - derived": str(found),
         },
     )
+
+
+def _errors(used: tuple[Derivation, ...]) -> set[WeightsError]:
+    return set().union(*(step.errors() for step in used))
 
 
 def ratio(claimed: sympy.Expr, derived: sympy.Expr) -> sympy.Expr:
@@ -122,7 +143,26 @@ def ratio(claimed: sympy.Expr, derived: sympy.Expr) -> sympy.Expr:
     return sympy.factor(sympy.cancel(sympy.powsimp(claimed) / sympy.powsimp(derived))) if derived != 0 else sympy.oo
 
 
-def _same_matrix(task: Task, left: Formula, right: Formula) -> bool:
-    """Whether the two are proved equal for all sizes."""
-    record = expansion.examine(replace(task, claim=Identity(left, right)))
-    return record is not None and record.strength == "proved"
+def same_matrix(task: Task, left: Formula, right: Formula) -> bool:
+    """Whether the two are proved equal for all sizes, attention weights being any matrices, or else as they are."""
+    first, second = with_any_weights(left, right)
+    for claim in (Identity(first, second), Identity(left, right)):
+        try:
+            record = expansion.examine(replace(task, claim=claim))
+        except KeyError:  # a polynomial's degree has no value
+            continue
+        if record is not None and record.strength == "proved":
+            return True
+    return False
+
+
+def with_any_weights(*formulas: Formula) -> tuple[Formula, ...]:
+    """The formulas with a matrix of its own in place of every diag(1/(u 1)) u: what holds for any matrices holds for these."""
+    weights: dict[Formula, Formula] = {}
+
+    def change(node: Formula) -> Formula | None:
+        if node.op == "define" or kernel_of(node) is None:
+            return None
+        return weights.setdefault(node, symbol(f"weights {len(weights)}", *node.shape))
+
+    return tuple(f.rebuild(change) for f in formulas)

@@ -29,7 +29,7 @@ from ..problems import Problem, size_names, to_json
 from ..task import Task
 from .enclosure import claim_sizes, symbols_of
 from .norms import certificate
-from .witness import carriers, in_units
+from .witness import carriers, in_units, small_entries
 
 ENGINE = "rank"
 LN2 = fmpq(61, 88)
@@ -102,8 +102,10 @@ def instances(claim: Rank, count: int, seed: int) -> Iterator[Problem]:
             values = {}
             for node in sorted(named, key=lambda s: s.data[0]):
                 shape = at(node.shape[0], sizes), at(node.shape[1], sizes)
-                mask = node.data[1] == "mask"
-                values[node.data[0]] = np.tri(*shape, dtype=int) if mask else rng.integers(-3, 4, shape)
+                real = node.data[1] == "real"
+                values[node.data[0]] = (
+                    rng.integers(-3, 4, shape) if real else small_entries(node.data[1], shape, 1.0, rng)
+                )
             plain = Problem(sizes, {k: v.astype(object) for k, v in values.items()}, constants={"tau": Fraction(1)})
             yield from (in_units(plain, carrier) for carrier in carriers(claim))
 
@@ -120,7 +122,7 @@ def _largest(claim: Rank, task: Task) -> tuple[int, float, str, tuple[Problem, i
         tried += 1
         if found > limit:
             return tried, best, where, (problem, found, limit)
-        if found / limit > best:
+        if limit and found / limit > best:
             sizes = ", ".join(f"{k} = {v}" for k, v in sorted(problem.sizes.items()))
             best, where = found / limit, f"rank {found} of at most {limit} at {sizes}"
     return tried, best, where, None

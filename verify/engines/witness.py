@@ -141,14 +141,15 @@ def _small(named: list[Formula], sizes: dict[str, int], rng: Any) -> Problem:
     dense = rng.random()
     for node in sorted(named, key=lambda s: s.data[0]):
         shape = at(node.shape[0], sizes), at(node.shape[1], sizes)
-        values[node.data[0]] = _entries(node.data[1], shape, dense, rng)
+        values[node.data[0]] = small_entries(node.data[1], shape, dense, rng)
     constants = {"tau": Fraction(1 + int(3 * dense)), "c": Fraction(1), "eta": Fraction(1, 2), "eps": Fraction(1, 2)}
     constants |= {"b": Fraction(1), "L": Fraction(1), "s": Fraction(0)}
     return Problem(sizes, values, constants=constants, functions={"phi": "power:2"})
 
 
-def _entries(domain: str, shape: tuple[int, int], dense: float, rng: Any) -> Any:
-    if domain == "mask":
+def small_entries(domain: str, shape: tuple[int, int], dense: float, rng: Any) -> Any:
+    """Entries in {-1, 0, 1} within a domain; ``dense`` in [0, 1] says how few are zero."""
+    if domain in ("mask", "causal"):
         return np.tri(*shape, dtype=int).astype(object)
     if domain == "onehot":
         return np.eye(shape[1], dtype=int)[rng.integers(shape[1], size=shape[0])].astype(object)
