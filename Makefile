@@ -1,13 +1,15 @@
-# make verify   every statement's verdict in the terminal, and the report as a page
+# make verify   every statement's verdict in the terminal, and the report as a site in reports/html
 # make test     the tests of the project itself
+# make slow     the tests that take longer: processes, a browser, Coq, mutants, corpora of true and false statements
+# make mutants  a thousand planted mistakes, judged by the engines (20 minutes)
 # make check    format, lint, types
-# make bench    times of the verification
+# make bench    times of the verification, and of attention and models beside their peers (10 minutes)
 # make certificates   every argument that has one as a file, checked again by the stand-alone checker
 # make coq      norm rules, claims and steps compiled by Coq (apt-get install coq libcoq-interval libcoq-mathcomp-ssreflect)
 # Each sets up .venv by itself, once; PIP_ARGS is handed to pip.
 
 .DELETE_ON_ERROR:
-.PHONY: verify test check bench certificates coq clean
+.PHONY: verify test slow mutants check bench certificates coq clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -24,7 +26,13 @@ verify: .venv/.stamp
 	@$(BIN)/almostlinear report
 
 test: .venv/.stamp
-	@$(BIN)/python -m pytest tests/ -q -n auto --dist loadfile
+	@$(BIN)/python -m pytest tests/ -q -n auto --dist loadfile -m "not slow"
+
+slow: .venv/.stamp
+	@$(BIN)/python -m pytest tests/ -q -n auto --dist loadfile -m slow
+
+mutants: .venv/.stamp
+	@$(BIN)/python -m almostlinear.verify.mutation
 
 check: .venv/.stamp
 	@$(BIN)/ruff format --check .
@@ -33,6 +41,7 @@ check: .venv/.stamp
 
 bench: .venv/.stamp
 	@$(BIN)/python benchmarks/verification.py
+	@$(BIN)/python -m benchmarks
 
 certificates: .venv/.stamp
 	@rm -rf .almostlinear/certificates

@@ -1,4 +1,5 @@
-"""The command line: `almostlinear list | show | status | impact | check | replay | report | errata | plan | certificate`.
+"""The command line: `almostlinear list | show | status | impact | check | replay | report | errata | plan | certify | certificate |
+new | diff`.
 
 Results go to stdout (with --json one object and nothing else), messages and progress to stderr. Exit codes: 0 all as
 claimed; 1 a claim failed; 2 bad usage or bad input; 3 stopped early, what was found is kept. Heavy imports wait until a
@@ -7,10 +8,10 @@ command needs them.
 
 from __future__ import annotations
 
-from .commands import checking, documents, planning, statements
+from .commands import certifying, checking, documents, lemmas, planning, statements
 from .commands.common import STOPPED, app, say
 
-__all__ = ["app", "checking", "documents", "main", "planning", "statements"]
+__all__ = ["app", "certifying", "checking", "documents", "lemmas", "main", "planning", "statements"]
 
 
 def main() -> None:

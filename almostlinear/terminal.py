@@ -148,6 +148,27 @@ def show_evidence(records: list[dict[str, Any]]) -> None:
     out.print(table)
 
 
+def show_changes(verdicts: list[dict[str, Any]], tightness: list[dict[str, Any]]) -> None:
+    """Verdicts and tightness before and after."""
+    if not verdicts and not tightness:
+        out.print("no verdict and no tightness changed")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "what", "before", "after"):
+        table.add_column(name, no_wrap=True)
+    for row in verdicts:
+        shown = [
+            Text("not there", style="dim") if v is None else verdict_text(v) for v in (row["before"], row["after"])
+        ]
+        table.add_row(Text(row["id"]), "verdict", *shown)
+    for row in tightness:
+        table.add_row(
+            Text(row["id"]), "tightness", *("none" if v is None else f"{v:.6g}" for v in (row["before"], row["after"]))
+        )
+    out.print(table)
+    out.print(f"{len(verdicts)} verdicts and {len(tightness)} values of tightness changed")
+
+
 def show_plan(found: dict[str, Any]) -> None:
     """A plan: the answer, the figures, what would have to change, and the hypotheses."""
     out.print(Text(found["answer"], style="green" if found["possible"] else "red"))

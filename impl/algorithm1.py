@@ -114,7 +114,7 @@ def algorithm1(
             chunk=chunk,
             max_degree=max_degree,
         )
-        return _gradients(x, xw, weight, value_weight, upstream, plan, TABLES[formulas])
+        return single_gradient(x, xw, x, weight, value_weight, upstream, plan, TABLES[formulas])
 
 
 def plan_layer(
@@ -135,14 +135,24 @@ def _plan(x: Tensor, xw: Tensor, weight: Tensor, width: int, **options: Unpack[P
     return make_plan(xw, x, width, slack=slack, **options)
 
 
-def _gradients(
-    x: Tensor, xw: Tensor, weight: Tensor, value_weight: Tensor, upstream: Tensor, plan: Plan, table: tuple[Line, ...]
+def single_gradient(
+    x: Tensor,
+    query: Tensor,
+    key: Tensor,
+    weight: Tensor,
+    value_weight: Tensor,
+    upstream: Tensor,
+    plan: Plan,
+    table: tuple[Line, ...] = REPAIRED,
 ) -> Gradients:
-    """Lines 13-22 of SingleGrad: forward factors, then the table's lines in one sweep over f and one over
-    f^T.
+    """Lines 14-22 of SingleGrad: forward factors, then the table's lines in one sweep over f and one over
+    f^T; nothing is checked.
+
+    The features are those of ``query`` and ``key`` with query key^T = x weight x^T: x weight and x, or for a
+    head of K.1 x W_Q and x W_K. The weights may have the leading dimensions of x.
     """
     h = x @ value_weight
-    s, inverse = attend(xw, x, h, plan)
+    s, inverse = attend(query, key, h, plan)
     matrices = {"K": (upstream * s).sum(-1, keepdim=True), "h": h, "G": upstream, "X": x}
     del s
     factors = {"W": weight, "W^T": weight.mT, "W_V^T": value_weight.mT}
@@ -152,7 +162,7 @@ def _gradients(
         lines = [line for line in table if (line.matrix == "f^T") == transposed]
         if not lines:
             continue
-        points = Points(rows_of(xw, plan.row_scale), rows_of(x, plan.column_scale), x.shape[-2], x.shape[-2])
+        points = Points(rows_of(query, plan.row_scale), rows_of(key, plan.column_scale), x.shape[-2], x.shape[-2])
         if transposed:
             points = points.transposed()
         terms = [_term(line, matrices, inverse, plan) for line in lines]

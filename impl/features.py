@@ -64,19 +64,25 @@ def feature_weights(d: int, coefficients: Sequence[float]) -> Tensor:
 @lru_cache(maxsize=64)
 def _factorials(d: int, degree: int) -> tuple[Tensor, Tensor]:
     """|a| and a! for every multi-index a, in the order of ``monomials``. Pure combinatorics, hence kept."""
-    exponents = torch.zeros(feature_count(d, degree), d, dtype=torch.int64)
+    table = exponents(d, degree)
+    factorials = torch.tensor([float(math.factorial(j)) for j in range(degree + 1)], dtype=torch.float64)
+    return table.sum(-1), factorials[table].prod(-1)
+
+
+def exponents(d: int, degree: int) -> Tensor:
+    """Every multi-index a with |a| <= degree, (k, d), in the order of ``monomials``."""
+    table = torch.zeros(feature_count(d, degree), d, dtype=torch.int64)
     begin, end = 0, 1
     for j in range(1, degree + 1):
         previous_end, begin = end, end
         for i in range(d):
             tail = math.comb(d - i + j - 2, j - 1) if j > 1 else 1
-            target = exponents[begin : begin + tail]
-            target.copy_(exponents[previous_end - tail : previous_end])
+            target = table[begin : begin + tail]
+            target.copy_(table[previous_end - tail : previous_end])
             target[:, i] += 1
             begin += tail
         end = begin
-    table = torch.tensor([float(math.factorial(j)) for j in range(degree + 1)], dtype=torch.float64)
-    return exponents.sum(-1), table[exponents].prod(-1)
+    return table
 
 
 def features(x: Tensor, degree: int) -> Tensor:

@@ -98,3 +98,30 @@ def _sweep(n: int, d: int, terms: Sequence[TermSize], mask: Mask, chunk: int) ->
 
 def _sum(parts: Sequence[Operations]) -> Operations:
     return Operations(sum(p.products for p in parts), sum(p.entrywise for p in parts))
+
+
+class Passes(NamedTuple):
+    """Multiply-adds of matrix products in a forward pass and in the backward pass after it."""
+
+    forward: int
+    backward: int
+
+
+def count_attention(
+    n: int, d: int, rank: int, lower_rank: int, *, width: int | None = None, keys: int | None = None, block: int = 0
+) -> Passes:
+    """Of one head of ``almost_linear_attention`` by monomials: exactly a n + b with a, b free of n (b = 0), for n queries and ``keys``
+    (default n) of d features, values of ``width`` e (default d), ``rank`` k of the degree and ``lower_rank`` k' of one degree less.
+
+    ``block``: of a causal mask, 0 without; it counts tokens of blocks that are not full. The keys' moments are kept for the backward pass
+    without a mask (operator.STATE says up to which size), and made again with one. Searching for the degree is not counted.
+    """
+    e = (d if width is None else width) + 1
+    m = n if keys is None else keys
+    values, wide = rank * e, lower_rank * d * e
+    if not block:
+        return Passes(n * values + m * (values + d), n * (values + wide) + m * (values + wide + 2 * d))
+    full = -(-n // block) * block
+    forward = full * (2 * values + block * (d + e)) + n * d
+    backward = full * (3 * values + 2 * wide + block * (3 * d + 2 * e)) + 2 * n * d
+    return Passes(forward, backward)

@@ -143,7 +143,7 @@ def _scalar(number: str, unit: str) -> str:
 
 _SCRIPTED = re.compile(
     r"(?<![\w&;])(?P<name>[A-Za-z]{1,4})_(?P<below>\{[^{}]{1,40}\}|\w{1,8}\b)"
-    r"|\^(?P<above>T\b|\{[^{}]{1,40}\}|\([^()]{1,40}\)|-?\w{1,3}\b)|(?P<sign>&lt;=|&gt;=|!=)"
+    r"|\^(?P<above>T\b|\{[^{}]{1,40}\}|\((?:[^()]|\([^()]{1,20}\)){1,40}\)|-?\w{1,3}\b)|(?P<sign>&lt;=|&gt;=|!=)"
 )
 _SIGNS = {"&lt;=": "≤", "&gt;=": "≥", "!=": "≠"}
 
@@ -154,7 +154,8 @@ def words(text: str) -> markupsafe.Markup:
     def set_script(match: re.Match[str]) -> str:
         name, below, above, sign = match.group("name", "below", "above", "sign")
         if name:
-            return f"<i>{name}</i><sub>{_SCRIPTED.sub(set_script, below.strip('{}'))}</sub>"
+            shown = GREEK.get(name, name)
+            return f"{shown if len(shown) > 1 else f'<i>{shown}</i>'}<sub>{_SCRIPTED.sub(set_script, below.strip('{}'))}</sub>"
         if sign:
             return _SIGNS[sign]
         inside = above[1:-1] if above[0] in "{(" else above

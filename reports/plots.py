@@ -203,3 +203,49 @@ def _grouped(value: int) -> str:
 def finite(value: Any) -> bool:
     """Whether a value is a number that can be drawn."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+# -- depth against the exponent ------------------------------------------------------------------------------------------
+STROKES = ("", "7 3", "2 3", "9 3 2 3")
+
+
+def depth_panel(curves: dict[str, list[tuple[float, float]]]) -> str:
+    """The limit of log(rank)/log(n) against the depth in units of the critical one; curves differ by dashes and are named.
+
+    Args:
+        curves: by name, points (m / unit, limit), in the order of m.
+    """
+    right = max((x for points in curves.values() for x, _ in points), default=1.0) or 1.0
+    top = max(1.0, *(ceil(10 * y) / 10 for points in curves.values() for _, y in points if finite(y)))
+
+    def across(x: float) -> int:
+        return round(LEFT + (RANK_RIGHT - LEFT) * x / right)
+
+    def down(y: float) -> int:
+        return round(RANK_BOTTOM - (RANK_BOTTOM - TOP) * min(y, top) / top)
+
+    rows = [k * top / 5 for k in range(6)]
+    columns = [k * right / 4 for k in range(5)]
+    grid = "".join(f"M{LEFT} {down(y)}H{RANK_RIGHT}" for y in rows)
+    words = "".join(f'<text x="{LEFT - 5}" y="{down(y) + 3}">{few(y)}</text>' for y in rows)
+    ticks = "".join(f'<text x="{across(x)}" y="{RANK_BOTTOM + 15}">{few(x)}</text>' for x in columns)
+    lines, told = "", []
+    height = RANK_HEIGHT + 16 * len(curves)
+    for k, (name, points) in enumerate(curves.items()):
+        kept = [(x, y) for x, y in points if finite(x) and finite(y)]
+        stroke = f' stroke-dasharray="{STROKES[k % len(STROKES)]}"' if k % len(STROKES) else ""
+        path = "M" + "L".join(f"{across(x)} {down(y)}" for x, y in kept)
+        y = RANK_HEIGHT + 6 + 16 * k
+        lines += f'<path class="curve" d="{path}"{stroke}/>' if kept else ""
+        lines += (
+            f'<path class="curve" d="M{LEFT} {y}h36"{stroke}/><text x="{LEFT + 42}" y="{y + 4}">{escape(name)}</text>'
+        )
+        told.append(f"{name}: from {few(kept[0][1])} to {few(kept[-1][1])}" if kept else f"{name}: no points")
+    return (
+        f'<svg class="plot depth" role="img" width="{RANK_WIDTH}" height="{height}" viewBox="0 0 {RANK_WIDTH} {height}">'
+        f"<title>limit of log(rank)/log(n) against the depth</title><desc>{escape('; '.join(told))}</desc>"
+        f'<path class="grid" d="{grid}"/><path class="limit" d="M{LEFT} {down(1.0)}H{RANK_RIGHT}"/>'
+        f'<text class="name" x="{LEFT + 4}" y="14">limit of log(rank)/log(n); above 1 of no use</text>'
+        f'<g text-anchor="end">{words}</g><g text-anchor="middle">{ticks}'
+        f'<text class="name" x="{(LEFT + RANK_RIGHT) // 2}" y="{RANK_BOTTOM + 30}">depth m / unit</text></g>{lines}</svg>'
+    )

@@ -46,8 +46,12 @@ def dependency_graph(nodes: Iterable[GraphNode]) -> str:
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
         'orient="auto"><path d="M0 0.8 7.5 4 0 7.2z" class="tip"/></marker></defs>'
     )
-    curves = "".join(f'<path class="edge" d="{_curve(points)}" marker-end="url(#arrow)"/>' for points in paths)
-    drawn = "".join(_draw(known[name], x, y) for name, (x, y) in places.items())
+    number = {name: k for k, name in enumerate(known)}
+    curves = "".join(
+        f'<path class="edge" data-from="{number[used]}" data-to="{number[user]}" d="{_curve(points)}" marker-end="url(#arrow)"/>'
+        for (used, user), points in paths
+    )
+    drawn = "".join(_draw(known[name], number[name], x, y) for name, (x, y) in places.items())
     label = 'role="group" aria-label="Which statement builds on which"'
     return f'<svg class="graph" {size} {label}>{arrow}{curves}{drawn}</svg>'
 
@@ -97,15 +101,15 @@ class _Edge(Edge):
 
 def _arrange(
     names: list[str], edges: list[tuple[str, str]]
-) -> tuple[dict[str, Point], list[list[Point]], float, float]:
-    """Top left corners of the nodes, the points that each edge passes, and the size of the drawing."""
+) -> tuple[dict[str, Point], list[tuple[tuple[str, str], list[Point]]], float, float]:
+    """Top left corners of the nodes, each edge with the points that it passes, and the size of the drawing."""
     linked = {name for edge in edges for name in edge}
     vertices = {name: _Vertex(name, k) for k, name in enumerate(names) if name in linked}
     for vertex in vertices.values():
         vertex.view = VertexViewer(WIDTH, HEIGHT)
     lines = [_Edge(vertices[used], vertices[user]) for used, user in edges]
     places: dict[str, Point] = {}
-    paths: list[list[Point]] = []
+    paths: list[tuple[tuple[str, str], list[Point]]] = []
     bottom = float(MARGIN)
     for part in Graph(list(vertices.values()), lines).C if vertices else []:
         layers, chains = _layers(part)
@@ -116,7 +120,7 @@ def _arrange(
         for chain in chains:
             bends = [p for v in chain[1:-1] for p in (at[v], (at[v][0] + WIDTH, at[v][1]))]
             (x, y), end = at[chain[0]], at[chain[-1]]
-            paths.append([(x + WIDTH, y), *bends, end])
+            paths.append(((chain[0].data, chain[-1].data), [(x + WIDTH, y), *bends, end]))
         bottom = max(y + _height(v) / 2 for v, (_, y) in at.items()) + 2 * ROW
     right = max((x + WIDTH for x, _ in places.values()), default=8.0 * (WIDTH + GAP))
     columns = max(1, int((right - MARGIN + GAP) // (WIDTH + GAP)))
@@ -124,7 +128,8 @@ def _arrange(
         row, column = divmod(k, columns)
         places[name] = (MARGIN + column * (WIDTH + GAP), bottom + row * (HEIGHT + ROW))
     width = max((x + WIDTH for x, _ in places.values()), default=0.0) + MARGIN
-    height = max((y + HEIGHT for _, y in places.values()), default=0.0) + MARGIN
+    passed = [y for _, points in paths for _, y in points]
+    height = max([0.0, *passed, *(y + HEIGHT for _, y in places.values())]) + MARGIN
     return {name: places[name] for name in names}, paths, width, height
 
 
@@ -198,7 +203,7 @@ def _curve(points: list[Point]) -> str:
     return text
 
 
-def _draw(node: GraphNode, x: float, y: float) -> str:
+def _draw(node: GraphNode, number: int, x: float, y: float) -> str:
     face = verdict(node.verdict)
     name = f"{node.id}: {node.title} ({face.label})"
     lines = textwrap.wrap(node.title, 19, max_lines=2, placeholder="…")
@@ -209,7 +214,7 @@ def _draw(node: GraphNode, x: float, y: float) -> str:
     head = f'<text class="id" x="{x + 10:.0f}" y="{y + 15:.0f}">{face.icon} {escape(node.id[:16])}</text>'
     shape = _shape(x, y, WIDTH, HEIGHT, node.origin, node.kind)
     inside = f"<title>{escape(name)}</title>{shape}{head}{words}"
-    return f'<a href="{escape(node.href)}" class="node v-{face.key}">{inside}</a>'
+    return f'<a href="{escape(node.href)}" data-node="{number}" class="node v-{face.key}">{inside}</a>'
 
 
 def _shape(x: float, y: float, width: float, height: float, origin: str, kind: str) -> str:
@@ -222,8 +227,8 @@ def _shape(x: float, y: float, width: float, height: float, origin: str, kind: s
     )
 
 
-def legend(shown: Iterable[str]) -> list[tuple[str, str]]:
-    """(sample drawing, words) for each verdict that is shown, each origin and each kind of corner."""
+def legend(shown: Iterable[str], origins: Iterable[str] = tuple(ORIGINS)) -> list[tuple[str, str]]:
+    """(sample drawing, words) for each verdict and origin that is shown, and for round corners."""
 
     def sample(face: Verdict | None, origin: str, kind: str) -> str:
         shape = _shape(2, 2, 34, 20, origin, kind)
@@ -233,5 +238,5 @@ def legend(shown: Iterable[str]) -> list[tuple[str, str]]:
 
     faces = [verdict(key) for key in shown]
     rows = [(sample(face, "published", "identity"), f"{face.label}: {face.meaning}") for face in faces]
-    rows += [(sample(None, key, "identity"), outline.label) for key, outline in ORIGINS.items()]
+    rows += [(sample(None, key, "identity"), ORIGINS[key].label) for key in origins]
     return [*rows, (sample(None, "published", ROUND_KINDS[0]), " or ".join(ROUND_KINDS))]

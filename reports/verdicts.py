@@ -81,9 +81,8 @@ def style() -> str:
     light = "".join(f".v-{v.key}{{--ink:{v.ink};--fill:{v.fill}}}" for v in VERDICTS.values())
     dark = "".join(f".v-{v.key}{{--ink:{v.ink_dark};--fill:{v.fill_dark}}}" for v in VERDICTS.values())
     only = "".join(
-        f"body:has(#only-{key}:target) .statement:not(.v-{key}){{display:none}}"
-        f"body:has(#only-{key}:target) :is(.node,.index a[class]):not(.v-{key}){{opacity:.25}}"
-        f"body:has(#only-{key}:target) .chapter:not(:has(.v-{key}.statement)){{display:none}}"
+        f"body:has(#only-{key}:target) :is(tr.statement:not(.v-{key}),.statements tbody:not(:has(.v-{key})))"
+        f"{{display:none}}body:has(#only-{key}:target) .node:not(.v-{key}){{opacity:.25}}"
         for key in VERDICTS
     )
     return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}{only}"

@@ -363,11 +363,24 @@ def test_no_class_without_a_lower_bound(expression, growth, facts):
 
 def test_costs_are_not_refuted_outside_the_hypotheses():
     assert verdict(Cost((X @ W,), n**2), assumes=(Within(d, LOG),)) == "proved"
-    assert verdict(Cost((X @ W,), n * d), assumes=(Within(d, LOG),)) == "open"
+    assert verdict(Cost((X @ W,), n * d), assumes=(Within(d, CONSTANT),)) == "proved"
+    assert verdict(Cost((X @ W,), n * d), assumes=(Within(d, NEGLIGIBLE),)) == "proved"
     assert verdict(Cost((X @ W,), n * d)) == "refuted"
     assert verdict(Cost((X - X * X,), 2 * n * d, constant=True)) == "proved"
     assert verdict(Cost((ones(n).T @ X,), n * d, constant=True)) == "proved"
     assert verdict(Cost((X @ W,), n * d * sympy.log(n))) == "open"
+
+
+def test_costs_are_refuted_by_families_inside_the_hypotheses():
+    """d = O(log n) admits d = log n, where n d^2 is not O(n d); n = k together need no hypothesis."""
+    found, registry = judged(Cost((X @ W,), n * d), assumes=(Within(d, LOG),))
+    assert found.verdict == "refuted" and "d grows slower" in found.witness["family"]
+    assert replay(found.witness, registry).agrees
+    assert verdict(Cost((U @ V.T,), n**2 + k * d), assumes=(Within(d, LOG),)) == "refuted"
+    assert verdict(Cost((U @ V.T,), n**2 * k)) == "proved"
+    assert verdict(Cost((X.T @ X,), d * n**2), assumes=(Within(d, LOG),)) == "proved"
+    assert verdict(Cost((X.T @ X,), d * n**2)) == "refuted"
+    assert verdict(Cost((X + X,), 2 * n**2, constant=True)) == "refuted"  # n = 1, d = 3
 
 
 def test_any_mask_is_no_running_sum():

@@ -266,22 +266,26 @@ def test_a_witness_is_told_in_words_never_as_raw_data() -> None:
 
 # -- the report ------------------------------------------------------------------------------------------------------------
 def table_row(page: str, name: str) -> str:
-    """The row of a statement in the errata table of the page, empty if it has none."""
-    table = re.search(r'<table class="errata">.*?</table>', page, re.S)
-    found = re.findall(r"<tr>.*?</tr>", table[0], re.S) if table else []
-    return next((r for r in found if f'href="#s-{name}"' in r.split("</th>")[0]), "")
+    """The row of a statement in the errata tables of the page, empty if it has none."""
+    tables = re.findall(r'<table class="errata">.*?</table>', page, re.S)
+    found = re.findall(r"<tr>.*?</tr>", "".join(tables), re.S)
+    return next((r for r in found if f'href="statements/{name}.html"' in r.split("</th>")[0]), "")
+
+
+def errata_page(rows: list[dict[str, Any]], registry: Registry, out: Path) -> str:
+    return build(rows, registry, out, {}).with_name("errata.html").read_text(encoding="utf-8")
 
 
 def test_the_report_shows_what_a_gap_lacks(registry: Registry, tmp_path: Path) -> None:
     (gap,) = with_a_gap(registry).wrong
     rows = [gap.row, *(row for _, row in gap.repairs)]
-    page = build(rows, registry, tmp_path, {}).read_text(encoding="utf-8")
+    page = errata_page(rows, registry, tmp_path)
     row = re.sub(r"<[^>]+>", "", table_row(page, "Z.1"))
     assert "Hypothesis of Z.0 not implied: |X W| in o(sqrt(log n)); known is poly(n)" in row
     assert "for instance |X W| = log(n)2" in row and "none recorded" not in row  # the power is a superscript
-    assert 'href="#s-Z.1r"' in table_row(page, "Z.1")
+    assert 'href="statements/Z.1r.html"' in table_row(page, "Z.1")
     for verdict in ("refuted", "proved"):
-        shown = build([{**gap.row, "verdict": verdict}], registry, tmp_path, {}).read_text(encoding="utf-8")
+        shown = errata_page([{**gap.row, "verdict": verdict}], registry, tmp_path)
         row = table_row(shown, "Z.1")
         assert bool(row) == (verdict == "refuted") and "not implied" not in row
         assert not row or ("none recorded" in row and "no repair yet" in row)
@@ -301,7 +305,7 @@ def test_a_repair_whose_parts_have_other_names_is_shown_whole(registry: Registry
         for claim in rows[0]["claims"]:
             claim["verdict"] = "refuted" if claim["part"] in broken else "proved"
         text = entry(write(errata(rows, registry), "md"), "Lemma Z.4")
-        page = build(rows, registry, tmp_path, {}).read_text(encoding="utf-8")
+        page = errata_page(rows, registry, tmp_path)
         assert "|X| ≤ n + 7" in text and "<mn>7</mn>" in table_row(page, "Z.4")
         assert ("|X| ≤ n + 8" in text) == ("<mn>8</mn>" in table_row(page, "Z.4")) == whole
 

@@ -15,31 +15,34 @@ import pytest
 
 from almostlinear import terminal
 from almostlinear.reports import build
-from almostlinear.reports.pages import closeness, records
-from almostlinear.reports.plots import BOTTOM, LEFT, LOWEST, RIGHT, TOP, bar, decade, frames, lowest, panel, rank_panel
+from almostlinear.reports.pages import closeness, figures, records
+from almostlinear.reports.plots import (
+    BOTTOM,
+    LEFT,
+    LOWEST,
+    RANK_BOTTOM,
+    RIGHT,
+    TOP,
+    bar,
+    decade,
+    depth_panel,
+    frames,
+    lowest,
+    panel,
+    rank_panel,
+)
 from almostlinear.theorems import Bound, Identity, load
+from almostlinear.verify.depth import figure as depth_figure
 from almostlinear.verify.engines import enclosure, implementation
 from almostlinear.verify.layers import layer, layers, scores
 from almostlinear.verify.problems import FAMILIES, draw
 from almostlinear.verify.regime import RANGES, TARGETS, WIDTHS, rank_figure, ranks
 from almostlinear.verify.scatter import AXES, MOST, Scatter, thinned
 from almostlinear.verify.task import PROFILES, Task
+from tests.reported import COLUMNS, RATIO, points
 
 REGISTRY = load()
 QUICK = replace(PROFILES["quick"], balls=2, bounds=6)
-RATIO = "observed / bound"
-COLUMNS = [*AXES, RATIO]
-
-
-def points(count: int = MOST, worst: int = 7, **more: Any) -> dict[str, Any]:
-    """Points as an engine writes them: n in 1..5, d in 1..3, four entry bounds, no degree."""
-    rows = [
-        ["uniform", 1 + k % 5, 1 + k % 3, None, (0.25, 0.5, 1.0, 4.0)[k % 4], "causal", 10.0 ** -(1 + k % 4)]
-        for k in range(count)
-    ]
-    rows[worst][-1] = 0.5
-    made = {"columns": COLUMNS, "rows": rows, "of": 402, "worst": {RATIO: {"row": worst, "instance": "uniform;n=3"}}}
-    return {**made, **more}
 
 
 def record(found: Any, **more: Any) -> dict[str, Any]:
@@ -269,26 +272,71 @@ def test_the_overview_has_the_best_of_each_bound() -> None:
 def status(made: Any, found: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": made.id, "title": made.title, "kind": made.kind, "origin": made.origin, "verdict": "enclosed",
-        "uses": [], "evidence": found, "claims": [],
+        "uses": [], "evidence": found, "claims": [], "gap": [], "witness": None, "stale": False, "repairs": None,
     }  # fmt: skip
 
 
-def test_the_page_draws_every_bound_and_stays_small(tmp_path: Any) -> None:
+def read(first: Any) -> dict[str, str]:
+    """Every page of a site by its path."""
+    return {p.relative_to(first.parent).as_posix(): p.read_text("utf-8") for p in first.parent.rglob("*.html")}
+
+
+def test_pages_draw_every_bound_and_stay_small(tmp_path: Any) -> None:
     bounds = {s.id: [c for c in s.claims if isinstance(c, Bound)] for s in REGISTRY}
     rows = [status(s, [record(points(), part=c.part, reading=c.reading) for c in bounds[s.id]]) for s in REGISTRY]
-    run = {"figures": [rank_figure()]}
-    page = build(rows, REGISTRY, tmp_path, run).read_text(encoding="utf-8")
-    count = sum(map(len, bounds.values()))
-    assert page.count('<figure class="plots">') == count and page.count('class="plot"') == 3 * count
-    bare = build([{**row, "evidence": []} for row in rows], REGISTRY, tmp_path, run).read_text(encoding="utf-8")
-    assert len(page) - len(bare) < 6_000 * count and len(page) < 4_000_000
-    assert " style=" not in page and "<script" not in page
-    links = re.findall(r'<th scope="row"><a class="ref" href="#(s-[^"]+)"', page)
-    assert page.count('<use href="#frame-') == 3 * count and page.count('id="frame-') == 2
-    assert len(links) == count and set(links) <= set(re.findall(r'id="([^"]+)"', page))
-    assert page.count('class="plot rank"') == len(WIDTHS)
-    assert page == build(rows, REGISTRY, tmp_path, run).read_text(encoding="utf-8")
-    assert "uniform, 1, 1" not in page and "quot;rows" not in page and "#34;rows" not in page
+    run = {"figures": [rank_figure(), depth_figure()]}
+    pages = read(build(rows, REGISTRY, tmp_path / "a", run))
+    bare = read(build([{**row, "evidence": []} for row in rows], REGISTRY, tmp_path / "b", run))
+    for name, listed in bounds.items():
+        page, count = pages[f"statements/{name}.html"], len(listed)
+        assert page.count('<figure class="plots">') == count and page.count('class="plot"') == 3 * count
+        assert page.count('<use href="#frame-') == 3 * count and page.count('id="frame-') == 2 * (count > 0)
+        assert len(page) - len(bare[f"statements/{name}.html"]) < 8_000 * count + 4_000
+    assert all(len(page.encode()) < 400_000 and " style=" not in page for page in pages.values())
+    links = re.findall(r'<th scope="row"><a class="ref" href="([^"]+)"', pages["tightness.html"])
+    assert len(links) == sum(map(len, bounds.values())) and set(links) <= set(pages)
+    assert pages["theorem.html"].count('class="plot rank"') == len(WIDTHS)
+    assert pages["theorem.html"].count('class="plot depth"') == 1 and "tightness.html" not in bare
+    assert pages == read(build(rows, REGISTRY, tmp_path / "a", run))
+    assert not any(raw in page for page in pages.values() for raw in ("uniform, 1, 1", "quot;rows", "#34;rows"))
+
+
+def test_constants_are_shown_beside_what_is_derived(tmp_path: Any) -> None:
+    """The printed constant of C.17 as the rules derive it, and a looser one: only that is said to give something away."""
+    rows = []
+    for name, ratio in (("C.17", "1"), ("C.18r", "n*d**2")):
+        made = REGISTRY[name]
+        claims = [
+            {"part": c.part, "reading": c.reading, "verdict": "proved", "argument": "ok",
+             "constant": {"derived": "d*|X|", "claimed / derived": ratio}} for c in made.claims
+        ]  # fmt: skip
+        found = [record(points(), part=c.part, reading=c.reading) for c in made.claims]
+        for each in found:
+            each["detail"]["tightness"] = {"best": 0.5, "instance": "uniform;n=3"}
+        rows.append({**status(made, found), "claims": claims})
+    pages = read(build(rows, REGISTRY, tmp_path, {}))
+    (lost,) = re.findall(r'<section class="panel" id="given-away">.*?</section>', pages["tightness.html"], re.S)
+    assert re.findall(r'href="statements/([^"]+)\.html"', lost) == ["C.18r"] * len(REGISTRY["C.18r"].claims)
+    assert "n·d^2" in lost and "d·|X|" in lost and ">0.5</td>" in lost
+    own = re.search(r'<section class="panel" id="constants">.*?</section>', pages["statements/C.18r.html"], re.S)
+    assert own and "n·d^2" in own[0] and "<dt>Stated / derived</dt>" in own[0] and "<b>0.5</b>" in own[0]
+    assert "<dt>Published / derived</dt>" in pages["statements/C.17.html"]
+
+
+def test_the_depth_panel_is_to_scale() -> None:
+    """The curve of each chain through its points: (0, 0) in the corner, the limit 1 on the line."""
+    made = depth_panel({"a <b>": [(0.0, 0.0), (2.0, 1.0)], "b": [(0.0, 0.0), (1.0, 0.5)], "none": []})
+    corner = re.search(r'class="limit" d="M(\d+) (\d+)H(\d+)"', made)
+    assert corner and "<b>" not in made
+    left, line, right = map(int, corner.groups())
+    curves = [[int(v) for v in re.findall(r"\d+", d)] for d in re.findall(r'class="curve" d="M([^"h]*)"', made)]
+    assert curves == [
+        [left, RANK_BOTTOM, right, line],
+        [left, RANK_BOTTOM, (left + right) // 2, (RANK_BOTTOM + line) // 2],
+    ]
+    assert made.count('class="curve"') == 2 + 3 and made.count("stroke-dasharray") == 3
+    drawn = figures.drawn([depth_figure()])[0]
+    assert len(drawn["table"]["rows"]) == len(depth_figure()["rows"]) and drawn["panels"][0].count("<path") >= 6
 
 
 def test_hostile_points_are_inert(tmp_path: Any) -> None:
@@ -297,9 +345,9 @@ def test_hostile_points_are_inert(tmp_path: Any) -> None:
     for k, row in enumerate(odd["rows"]):
         row[3], row[1] = float(k), 10**400 if k == 3 else row[1]
     odd["worst"][RATIO]["instance"] = bad * 500
-    page = build([status(REGISTRY["C.17"], [record(odd)])], REGISTRY, tmp_path, {}).read_text(encoding="utf-8")
-    assert "<script" not in page and "<b><" not in page and "&lt;script&gt;" in page
-    assert len(page) < 200_000
+    for page in read(build([status(REGISTRY["C.17"], [record(odd)])], REGISTRY, tmp_path, {})).values():
+        assert page.count("<script") == 1 and "<b><" not in page and len(page) < 200_000
+    assert "&lt;script&gt;" in (tmp_path / "statements" / "C.17.html").read_text("utf-8")
 
 
 def test_raw_points_are_hidden_where_evidence_is_listed(capsys: Any) -> None:

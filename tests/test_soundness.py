@@ -1,5 +1,7 @@
 """Attempts to fool the engines: false claims that once were proved, true ones that once were refuted, claims that cannot be."""
 
+import time
+
 import pytest
 import sympy
 
@@ -101,3 +103,17 @@ def test_what_cannot_be_is_said_so(name):
     build, error = IMPOSSIBLE[name]
     with pytest.raises(error):
         build()
+
+
+def test_an_expansion_that_grows_too_large_gives_up_in_time():
+    """Without exp, dL/dX has degree 18 and 8 feature letters; the witness says what the expansion cannot."""
+    from almostlinear.theorems.paper.d_matrix_view import D6
+    from almostlinear.verify.engines import expansion
+    from almostlinear.verify.task import PROFILES, Task
+
+    linear = D6.rebuild(lambda node: node.args[0] if node.op == "exp" else None)
+    claim = Identity(linear, D6)
+    task = Task(own("t.1", claim), claim, "", PROFILES["quick"], 0)
+    begun = time.process_time()
+    assert expansion.examine(task) is None and not expansion.differs(claim)
+    assert time.process_time() - begun < 30

@@ -8,6 +8,7 @@ if __name__ != "almostlinear.theorems":
         f"theorems was imported as {__name__!r}; import it as 'almostlinear.theorems', else there would be two registries"
     )
 
+from .asymptotics import ALMOST_LINEAR, CONSTANT, LINEAR, LOG, NEGLIGIBLE, POLY, POLYLOG, SUBLOG, SUBPOLY, SUBROOT
 from .formula import *  # noqa: F403
 from .norms import colnorm, l1norm, maxnorm, rownorm, top, upper_bound
 from .registry import definition, load, published, registry, repair, statement
@@ -17,9 +18,11 @@ from .statement import (
     Bound,
     Condition,
     Cost,
+    Expectation,
     Factors,
     Holds,
     Identity,
+    Probability,
     Rank,
     Statement,
     StatementError,

@@ -16,7 +16,7 @@ from typing import Any
 import sympy
 
 from .asymptotics import INFINITE, NEGLIGIBLE, POLY, POLYLOG, UNBOUNDED, Growth
-from .claims import Asymptotic, Bound, Claim, Cost, Factors, Identity, Rank
+from .claims import Asymptotic, Bound, Claim, Cost, Expectation, Factors, Identity, Probability, Rank
 from .formula import symbol
 from .layout import Node, call, expression, fence, grouped, index, index_range, joined, layout
 from .sizes import Index, size
@@ -85,8 +85,17 @@ def _factors(claim: Factors) -> Node:
     return ("row", *there_are[1:], error, ("op", "≤"), class_)
 
 
+def _probability(claim: Probability) -> Node:
+    return ("row", call("P", _bound(claim.event)), ("op", "≥"), _sympy(claim.at_least))
+
+
+def _expectation(claim: Expectation) -> Node:
+    return ("row", call("E", layout(claim.left)), ("op", "="), layout(claim.right))
+
+
 _RELATIONS: dict[type, Callable[[Any], Node]] = {
     Identity: _identity, Bound: _bound, Rank: _rank, Cost: _cost, Asymptotic: _asymptotic, Factors: _factors,
+    Probability: _probability, Expectation: _expectation,
 }  # fmt: skip
 
 
@@ -111,6 +120,8 @@ def _given(claim: Claim) -> tuple[str, list[Node]]:
         return "given", [layout(f) for f in claim.given]
     if isinstance(claim, Asymptotic):
         return "by", [("text", name) for name in claim.relies_on]
+    if isinstance(claim, Probability | Expectation):
+        return "over", [("row", layout(node), ("text", f" ({law})")) for node, law in claim.random]
     signs = {"==": "=", "!=": "≠"}
     return "with", [("row", index(c.left), ("op", signs[c.relation]), index(c.right)) for c in claim.where]
 

@@ -263,8 +263,97 @@ class Factors:
         )
 
 
-Claim = Identity | Bound | Rank | Cost | Asymptotic | Factors
-CLAIMS = (Identity, Bound, Rank, Cost, Asymptotic, Factors)
+Law = Literal["normal", "sign", "uniform", "onehot"]
+LAWS: tuple[str, ...] = ("normal", "sign", "uniform", "onehot")
+Random = tuple[tuple[Formula, Law], ...]
+"""Random matrices with their laws: independent entries that are standard normal, a sign -1 or 1, or uniform on [-1, 1]; or
+independent rows (of a symbol of the domain "onehot") that are each a unit vector, all of them equally likely."""
+
+
+def _check_random(random: Random, formulas: tuple[Formula, ...], where: str) -> None:
+    inside = {node for f in formulas for node in f.symbols().values()}
+    for node, law in random:
+        if law not in LAWS:
+            raise StatementError(f"the law of {node} is {law!r}; use one of {', '.join(LAWS)}")
+        if node not in inside or node.data[1] != ("onehot" if law == "onehot" else "real"):
+            kind = "one-hot rows" if law == "onehot" else "reals"
+            raise StatementError(f"{node} is random, but no matrix of {kind} in {where}")
+    if not random:
+        raise StatementError("a claim about chance needs at least one random matrix")
+
+
+@dataclass(frozen=True)
+class Probability:
+    """``event`` holds with probability at least ``at_least`` over the ``random`` matrices, for all values of the other ones.
+
+    Attributes:
+        event: a bound, its given relations included.
+        at_least: a SymPy expression in sizes and constants.
+        random: symbols with their laws.
+    """
+
+    event: Bound
+    at_least: sympy.Expr
+    random: Random
+    part: str = "probability"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at_least", sympy.sympify(self.at_least))
+        _check_random(self.random, self.formulas(), f"the event {self.event.left} <= {self.event.right}")
+        if _norms(self.at_least):
+            raise StatementError(f"a probability is an expression in sizes and constants, not {self.at_least}")
+
+    @property
+    def free(self) -> tuple[Index, ...]:
+        return self.event.free
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return self.event.formulas()
+
+    def content(self) -> list[Any]:
+        laws = [[node.digest, law] for node, law in self.random]
+        return _step(
+            ["probability", self.part, self.reading, self.event.content(), str(self.at_least), laws],
+            self.step,
+        )
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """E[``left``] = ``right``, entry by entry, over the ``random`` matrices of the left, for all values of the other ones."""
+
+    left: Formula
+    right: Formula
+    random: Random
+    part: str = "expectation"
+    reading: str = AS_PRINTED
+    typo: str = ""
+    step: bool = False
+    free: tuple[Index, ...] = ()
+    where: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_random(self.random, (self.left,), f"E[{self.left}]")
+        if self.left.shape != self.right.shape or self.left.free or self.right.free:
+            raise StatementError(f"E[{self.left}] = {self.right}: both sides need one shape and no free index")
+        if {node for node, _ in self.random} & set(self.right.symbols().values()):
+            raise StatementError(f"E[{self.left}] = {self.right}: a random matrix stands on the right")
+
+    def formulas(self) -> tuple[Formula, ...]:
+        return (self.left, self.right)
+
+    def content(self) -> list[Any]:
+        laws = [[node.digest, law] for node, law in self.random]
+        sides = [self.left.digest, self.right.digest]
+        return _step(["expectation", self.part, self.reading, *sides, laws], self.step)
+
+
+Claim = Identity | Bound | Rank | Cost | Asymptotic | Factors | Probability | Expectation
+CLAIMS = (Identity, Bound, Rank, Cost, Asymptotic, Factors, Probability, Expectation)
 
 
 # -- hypotheses as data ------------------------------------------------------------------------------------------------

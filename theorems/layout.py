@@ -18,6 +18,7 @@ import sympy
 from .formula import Formula
 from .norms import Norm
 from .sizes import AnyIndex, Index
+from .spectrum import SPECTRAL
 
 Node = tuple[Any, ...]
 # How tightly a piece holds together; in a place that needs more, it gets parentheses.
@@ -350,6 +351,9 @@ def _norm(e: Norm) -> Shown:
     inside = _show(e.formula)
     if e.norm == "top":
         return SUB, ("row", ("up", "max"), fence(inside[1]))
+    if e.norm in SPECTRAL:
+        name, number = SPECTRAL[e.norm]
+        return SUB, ("row", ("sub", ("id", name), ("num", str(number))), fence(inside[1]))
     fenced = fence(inside[1], "|", "|")
     mark = _NORM_MARK.get(e.norm)
     return (ATOM, fenced) if mark is None else (SUB, ("sub", fenced, _name(mark)[1]))

@@ -42,7 +42,9 @@ class Norm(sympy.Symbol):
 
     def __new__(cls, kind: str, formula: Formula, label: str):
         # Not Symbol.__new__: its cache would give two norms of one label the same object.
-        made = sympy.Symbol.__xnew__(cls, label, **({"real": True} if kind == "top" else {"nonnegative": True}))
+        made = sympy.Symbol.__xnew__(
+            cls, label, **({"real": True} if kind.startswith(("top", "eigenvalue")) else {"nonnegative": True})
+        )
         made.norm, made.formula = kind, formula
         return made
 

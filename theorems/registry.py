@@ -132,7 +132,7 @@ def statement(id: str, title: str, **fields: Any) -> Callable[[Callable[[], Any]
         id: the label, unique among all statements.
         title: a few words.
         fields: ``kind`` (default "identity"), ``uses``, ``hypotheses``, ``source``, ``repairs``, ``notes``; see
-            `Statement`.
+            `Statement`. ``into`` is the registry that it is added to, by default the common one.
 
     Raises:
         ShapeError: if shapes clash; the message has the id and both shapes.
@@ -179,10 +179,11 @@ def _register(
     id: str, title: str, module: str, fields: dict[str, Any], claims: tuple[Claim, ...], shows: tuple[Formula, ...]
 ) -> Statement:
     fields = {"kind": "identity", "origin": "own", "source": module, **fields}
+    into: Registry = fields.pop("into", registry)
     for name in ("hypotheses", "assumes", "granted", "concludes", "uses", "notes"):
         value = fields.get(name, ())
         fields[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    return registry.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))
+    return into.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))
 
 
 class PluginError(RuntimeError):
@@ -220,12 +221,19 @@ def load_plugin(source: str) -> list[Statement]:
     return made
 
 
+def _add_pack(module: Any) -> None:
+    """The statements of a package that keeps a registry of its own, such as almostlinear.theorems.foundations."""
+    for made in getattr(module, "PACK", ()):
+        if made.id not in registry:
+            registry.add(made)
+
+
 def _import_plugin(source: str) -> None:
     path = Path(source)
     if path.suffix != ".py":
         if importlib.util.find_spec(source) is None:
             raise PluginError(f"{source}: no such file or module; give a .py file or the name of an installed module")
-        importlib.import_module(source)
+        _add_pack(importlib.import_module(source))
         return
     if not path.is_file():
         raise PluginError(f"{source}: no such file")

@@ -22,9 +22,11 @@ from .claims import (
     Claim,
     Condition,
     Cost,
+    Expectation,
     Factors,
     Holds,
     Identity,
+    Probability,
     Rank,
     StatementError,
     Within,
@@ -35,8 +37,8 @@ from .claims import (
 from .formula import Formula, ShapeError
 
 __all__ = [
-    "AS_PRINTED", "CLAIMS", "KINDS", "Assumption", "Asymptotic", "Bound", "Claim", "Condition", "Cost", "Factors", "Holds",
-    "Identity", "Kind", "Origin", "Rank", "Statement", "StatementError", "Within", "error_of", "time_of",
+    "AS_PRINTED", "CLAIMS", "KINDS", "Assumption", "Asymptotic", "Bound", "Claim", "Condition", "Cost", "Expectation", "Factors", "Holds",
+    "Identity", "Kind", "Origin", "Probability", "Rank", "Statement", "StatementError", "Within", "error_of", "time_of",
 ]  # fmt: skip
 
 Kind = Literal[

@@ -16,11 +16,23 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from almostlinear.theorems.registry import Registry
-from almostlinear.theorems.statement import Asymptotic, Bound, Cost, Factors, Identity, Rank, Statement
+from almostlinear.theorems.statement import (
+    Asymptotic,
+    Bound,
+    Cost,
+    Expectation,
+    Factors,
+    Identity,
+    Probability,
+    Rank,
+    Statement,
+)
 
+from . import guards
 from .backends.arrays import NotExact
 from .code_hash import code_hash
 from .engines import (
+    adversary,
     analysis,
     bulk,
     chain,
@@ -33,7 +45,9 @@ from .engines import (
     finite_field,
     growth,
     implementation,
+    moments,
     norms,
+    probability,
     rank,
     repair,
     steps,
@@ -44,9 +58,9 @@ from .ledger import Ledger
 from .task import PROFILES, Profile, Task
 
 PROOFS = {Identity: (expansion, finite_field), Bound: (norms, steps, analysis)}
-DECIDED = {Rank: rank, Cost: cost, Asymptotic: growth, Factors: factors}
+DECIDED = {Rank: rank, Cost: cost, Asymptotic: growth, Factors: factors, Expectation: moments, Probability: probability}
 """Kinds of claims that one engine decides."""
-INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, implementation, chain)}
+INSTANCES = {Identity: (enclosure, bulk, complex_step), Bound: (enclosure, adversary, implementation, chain)}
 
 
 class CannotExamine(ValueError):
@@ -56,6 +70,10 @@ class CannotExamine(ValueError):
 def examine(task: Task) -> Iterator[Evidence]:
     """Everything that the engines find out about one claim."""
     kind = type(task.claim)
+    if isinstance(task.claim, Bound) and task.statement.origin == "own":
+        empty = guards.objections(task.claim, task.seed)
+        if empty:
+            raise CannotExamine(f"{task.statement.id}, part {task.claim.part}: says nothing: {empty[0]}")
     if kind in DECIDED:
         record = DECIDED[kind].examine(task)
         if record is not None:
@@ -153,6 +171,8 @@ def examine_cell(registry: Registry, cell: Cell) -> Found:
 def _examined(task: Task) -> tuple[Evidence, ...]:
     try:
         return tuple(examine(task))
+    except CannotExamine:
+        raise
     except (NotExact, NotImplementedError, KeyError) as error:
         raise CannotExamine(
             f"{task.statement.id}, part {task.claim.part}: cannot be examined: {error.args[0] if error.args else error}"

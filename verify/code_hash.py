@@ -54,4 +54,5 @@ def _imports(module: str) -> frozenset[str]:
 
 def _is_code(module: str) -> bool:
     parts = module.split(".")
-    return parts[0] == PACKAGE and len(parts) > 2 and not set(parts[2:3]) & set(CONTENT) and _file(module).is_file()
+    inside = len(parts) > 2 or parts[1:] == ["impl"]  # what a package exports is code where the package is what runs
+    return parts[0] == PACKAGE and inside and not set(parts[2:3]) & set(CONTENT) and _file(module).is_file()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from almostlinear.pytest_plugin import summary
 from almostlinear.theorems import load
 from almostlinear.verify.campaign import run
 from almostlinear.verify.ledger import Ledger
@@ -11,6 +12,9 @@ from almostlinear.verify.replay import write_witnesses
 from almostlinear.verify.status import statuses
 from almostlinear.verify.task import PROFILES
 from almostlinear.verify.workers import Pool, cores
+
+FOUND = pytest.StashKey()
+"""The verdicts as `almostlinear status --json` has them."""
 
 
 def pytest_addoption(parser):
@@ -33,4 +37,13 @@ def verdicts(request):
         )  # fmt: skip
         assert not progress.errors, "\n".join(progress.errors.values())
         write_witnesses(ledger, statuses(registry, ledger))
-        return {s.statement.id: s for s in statuses(registry, ledger)}
+        found = {s.statement.id: s for s in statuses(registry, ledger)}
+    request.config.stash[FOUND] = [s.to_json() for s in found.values()]
+    return found
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The verdicts, and where the report is or how it is made."""
+    rows, page = config.stash.get(FOUND, None), Path("reports/html/index.html")
+    if rows:
+        summary(terminalreporter, rows, f"report: {page}" if page.exists() else "for the report: almostlinear report")

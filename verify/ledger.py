@@ -128,15 +128,19 @@ class Ledger:
         with self._connection:
             self._connection.execute("INSERT INTO runs (started, record) VALUES (?, ?)", (started, json.dumps(record)))
 
+    def runs(self) -> list[dict[str, Any]]:
+        """What the runs were, the earliest first."""
+        found = self._connection.execute("SELECT started, record FROM runs ORDER BY id")
+        return [{"date": started, **json.loads(record)} for started, record in found]
+
     def last_run(self) -> dict[str, Any] | None:
-        found = self._connection.execute("SELECT started, record FROM runs ORDER BY id DESC LIMIT 1").fetchone()
-        return None if found is None else {"date": found[0], **json.loads(found[1])}
+        return next(reversed(self.runs()), None)
 
     def errors(self) -> dict[tuple[str, str], str]:
         """Why an examination failed, by statement and its hash, over all runs."""
         found: dict[tuple[str, str], str] = {}
-        for (text,) in self._connection.execute("SELECT record FROM runs ORDER BY id"):
-            for name, error in json.loads(text).get("errors", {}).items():
+        for run in self.runs():
+            for name, error in run.get("errors", {}).items():
                 found[name, error["hash"]] = error["text"]
         return found
 

@@ -24,17 +24,22 @@ def operations(lines: Iterable[Formula], given: Iterable[Formula] = ()) -> sympy
     Raises:
         NotCounted: if an operation has no count.
     """
+    counted = (_own(node) * sympy.prod([index.size for index in node.free]) for node in reached(lines, given))
+    return sympy.expand(sum(counted, sympy.Integer(0)))
+
+
+def reached(lines: Iterable[Formula], given: Iterable[Formula] = ()) -> list[Formula]:
+    """The distinct subformulas that are computed; a sign under a sum is none."""
     done: set[Formula] = set(given)
-    total = sympy.Integer(0)
-    waiting = list(lines)
+    found, waiting = [], list(lines)
     while waiting:
         node = waiting.pop()
         if node in done:
             continue
         done.add(node)
-        total += _own(node) * sympy.prod([index.size for index in node.free])
+        found.append(node)
         waiting.extend(_without_sign(a) if node.op == "add" else a for a in node.args)
-    return sympy.expand(total)
+    return found
 
 
 def _without_sign(node: Formula) -> Formula:
@@ -52,17 +57,17 @@ def _entries(node: Formula) -> sympy.Expr:
     return node.shape[0] * node.shape[1]
 
 
-def _bare(node: Formula) -> Formula:
+def bare(node: Formula) -> Formula:
     """Without names; the transpose of ones or of a diagonal matrix is one."""
     while node.op == "define":
         node = node.args[0]
-    if node.op == "transpose" and _bare(node.args[0]).op in ("ones", "diag"):
-        return _bare(node.args[0])
+    if node.op == "transpose" and bare(node.args[0]).op in ("ones", "diag"):
+        return bare(node.args[0])
     return node
 
 
 def _product(node: Formula) -> sympy.Expr:
-    left, right = (_bare(a) for a in node.args)
+    left, right = (bare(a) for a in node.args)
     if "diag" in (left.op, right.op) or (left.op == "symbol" and left.data[1] == "causal"):
         return _entries(node)
     length = node.args[0].shape[1]

@@ -16,6 +16,7 @@ from flint import arb, fmpq
 from almostlinear.theorems.norms import Norm
 
 from .backends.interpreter import Environment, Interpreter
+from .spectra import SPECTRAL_OF
 
 
 class Answer(Enum):
@@ -54,6 +55,7 @@ NORM_OF = {
     "row": lambda a: _maximum(_sum(row) for row in a),
     "col": lambda a: _maximum(_sum(column) for column in a.T),
     "top": lambda a: _maximum(a.ravel()),
+    **SPECTRAL_OF,
 }
 
 
@@ -87,7 +89,7 @@ class Evaluator:
             return first
         if expression.is_Pow:
             base, power = self(expression.base), self(expression.exp)
-            return base ** int(expression.exp) if expression.exp.is_Integer else base**power
+            return integer_power(base, int(expression.exp)) if expression.exp.is_Integer else base**power
         if expression is sympy.E:
             return arb.const_e()
         rule = FUNCTIONS.get(type(expression).__name__)
@@ -113,6 +115,15 @@ def _integer(value: arb) -> int:
     if found is None or (not value.is_exact() and not value.is_integer()):
         raise NotImplementedError(f"{value} is not surely an integer")
     return int(found)
+
+
+def integer_power(base: arb, exponent: int) -> arb:
+    """base^exponent by multiplication: flint's ``**`` is no number where the base may be zero."""
+    value, factor, rest = arb(1), base, abs(exponent)
+    while rest:
+        value, rest = (value * factor if rest & 1 else value), rest >> 1
+        factor = factor * factor if rest else factor
+    return value if exponent >= 0 else 1 / value
 
 
 def _ceiling(value: arb) -> arb:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from almostlinear.theorems.registry import Registry
-from almostlinear.theorems.statement import Asymptotic, Bound, Claim, Cost, Factors, Rank, Statement
+from almostlinear.theorems.statement import Asymptotic, Bound, Claim, Cost, Expectation, Factors, Rank, Statement
 
-from .engines import cost, factors, rank
+from .engines import cost, factors, moments, rank
 from .engines.enclosure import symbols_of
 from .engines.witness import Violation, violation
 from .evidence import REFUTED
@@ -109,6 +109,7 @@ RECHECK: dict[type, Callable[[Any, Problem], Violation | None]] = {
     Rank: _by(rank.recheck),
     Cost: _by(cost.recheck),
     Factors: _by(factors.recheck),
+    Expectation: _by(moments.recheck),
     Asymptotic: _no_witness,
 }
 """How a witness of a claim that is neither an identity nor a bound is evaluated again."""

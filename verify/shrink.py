@@ -1,7 +1,9 @@
 """Shrinking: from a problem that violates a claim to one with fewer tokens, fewer features, more zeros and smaller numbers.
 
-Greedy passes, each keeping a change only if the violation stays: drop a token or feature, set an entry to zero, replace it by a smaller
-integer. The result is a local minimum: no single such change keeps the violation.
+Greedy passes, each keeping a change only if the violation stays as clear: drop half of the tokens or features, then single ones, set a
+matrix or an entry to zero, replace an entry by a smaller integer. The result is a local minimum: no single such change will do. As clear
+means that both sides differ by CLEAR of the larger one, or by what they differed by at first if that was less: a witness that is checked
+by hand must not be a near miss.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -19,31 +22,41 @@ from almostlinear.theorems.formula import Formula
 from .problems import Problem
 
 MOST_CALLS = 4000
+CLEAR = 1 / 8
+"""Relative gap between the sides that shrinking keeps."""
 
 
 def shrink(
-    problem: Problem, symbols: Iterable[Formula], violates: Callable[[Problem], bool], most_calls: int = MOST_CALLS
+    problem: Problem,
+    symbols: Iterable[Formula],
+    margin: Callable[[Problem], float | None],
+    most_calls: int = MOST_CALLS,
 ) -> Problem:
     """The smallest problem reached.
 
     Args:
         problem: one that violates.
         symbols: its named matrices, whose shapes say which axis belongs to which size.
-        violates: decides a candidate; errors count as "does not violate".
-        most_calls: of ``violates``, at most.
+        margin: of a candidate, the relative gap between the sides where it violates, in (0, 1]; None or 0 where it does not.
+        most_calls: of ``margin``, at most.
     """
     named = {node.data[0]: node for node in symbols}
-    calls = 0
+    calls, clear = 0, 0.0
 
-    def holds(candidate: Problem) -> bool:
+    def gap(candidate: Problem) -> float | None:
         nonlocal calls
         calls += 1
-        return calls <= most_calls and violates(candidate)
+        return margin(candidate) if calls <= most_calls else None
 
+    def holds(candidate: Problem) -> bool:
+        found = gap(candidate)
+        return bool(found) and found is not None and found >= clear
+
+    clear = min(CLEAR, gap(problem) or 0.0)
     improved = True
     while improved and calls < most_calls:
         improved = False
-        for candidates in (_dropped, _zeroed, _smaller):
+        for candidates in (_halved, _dropped, _emptied, _rescaled, _zeroed, _smaller):
             step = _first(problem, candidates(problem, named), holds)
             while step is not None:
                 problem, improved = step, True
@@ -60,14 +73,26 @@ def _equal(a: Problem, b: Problem) -> bool:
     return a.sizes == b.sizes and all(np.array_equal(v, b.values[k]) for k, v in a.values.items())
 
 
+def _halved(problem: Problem, named: dict[str, Formula]) -> Iterator[Problem]:
+    """The problem without the first or the second half of a size."""
+    for size, count in problem.sizes.items():
+        if count >= 4 and _droppable(size, named):
+            for half in (range(count // 2), range(count // 2, count)):
+                yield _less(problem, named, size, list(half))
+
+
+def _less(problem: Problem, named: dict[str, Formula], size: str, without: list[int]) -> Problem:
+    values = {name: _without(value, named.get(name), size, without) for name, value in problem.values.items()}
+    return replace(problem, sizes={**problem.sizes, size: problem.sizes[size] - len(without)}, values=values)
+
+
 def _dropped(problem: Problem, named: dict[str, Formula]) -> Iterator[Problem]:
     """The problem without one token, or without one feature, and so on for every size."""
     for size, count in problem.sizes.items():
         if count == 1 or not _droppable(size, named):
             continue
         for k in range(count):
-            values = {name: _without(value, named.get(name), size, k) for name, value in problem.values.items()}
-            yield replace(problem, sizes={**problem.sizes, size: count - 1}, values=values)
+            yield _less(problem, named, size, [k])
 
 
 def _droppable(size: str, named: dict[str, Formula]) -> bool:
@@ -76,13 +101,32 @@ def _droppable(size: str, named: dict[str, Formula]) -> bool:
     return all(e.is_Symbol for e in extents if size in {s.name for s in e.free_symbols})
 
 
-def _without(value: Any, node: Formula | None, size: str, k: int) -> Any:
+def _without(value: Any, node: Formula | None, size: str, k: list[int]) -> Any:
     if node is None:
         return value
     for axis in (0, 1):
         if str(node.shape[axis]) == size:
             value = np.delete(value, k, axis)
     return value
+
+
+def _emptied(problem: Problem, named: dict[str, Formula]) -> Iterator[Problem]:
+    """The problem with a whole matrix of reals set to zero."""
+    for name, value in problem.values.items():
+        if name in named and named[name].data[1] == "real" and np.any(value != 0):
+            yield replace(problem, values={**problem.values, name: np.zeros(value.shape, dtype=int).astype(object)})
+
+
+def _rescaled(problem: Problem, named: dict[str, Formula]) -> Iterator[Problem]:
+    """A whole matrix of reals by its signs, or in the smallest integers of the same proportions: entry by entry might end in between."""
+    for name, value in problem.values.items():
+        if name not in named or named[name].data[1] != "real" or not np.any(value != 0):
+            continue
+        entries = [Fraction(x) for x in np.ravel(value)]
+        whole = lcm(*(x.denominator for x in entries))
+        common = gcd(*(int(x * whole) for x in entries))
+        for made in ([(x > 0) - (x < 0) for x in entries], [int(x * whole) // common for x in entries]):
+            yield replace(problem, values={**problem.values, name: np.array(made, dtype=object).reshape(value.shape)})
 
 
 def _zeroed(problem: Problem, named: dict[str, Formula]) -> Iterator[Problem]:

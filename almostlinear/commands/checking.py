@@ -47,6 +47,7 @@ def check(
 ) -> None:
     """Run the engines on statements (all of them by default) and write evidence to the ledger."""
     from almostlinear.verify import baseline
+    from almostlinear.verify.adversary import maxima
     from almostlinear.verify.replay import write_witnesses
     from almostlinear.verify.task import PROFILES
 
@@ -65,14 +66,20 @@ def check(
     with open_ledger(ledger, must_exist=False) as opened:
         statuses_of(registry, opened)  # a ledger that cannot be read is refused before anything is added to it
         effort = {"profile": PROFILES[profile], "seed": seed, "budget": budget, "device": device}
+        begun, started = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         progress = _run(registry, opened, asked, effort, _examiner(workers, asked, plugin))
         write_witnesses(opened, statuses_of(registry, opened))
-        found = [s for s in statuses_of(registry, opened) if s.statement in asked]
+        found = statuses_of(registry, opened)
+        opened.note_run(started, _record(registry, found, effort, progress, time.monotonic() - begun))
+        found = [s for s in found if s.statement in asked]
     try:
         if update_baseline and not progress.stopped and not progress.errors:
             baseline.write(found)
+            if profile != "quick":
+                maxima.write(record for one in found for record in one.evidence)
         wrong = baseline.all_complaints(found, registry, baseline.load())
-    except baseline.BaselineError as error:
+        wrong += maxima.complaints(record for one in found for record in one.evidence)
+    except (baseline.BaselineError, maxima.MaximaError) as error:
         bad(str(error))
     wrong = [text for text in wrong if not progress.stopped or " is open, the baseline" not in text]
     wrong += [f"{name} could not be examined: {_last_line(text)}" for name, text in progress.errors.items()]
@@ -82,7 +89,7 @@ def check(
     else:
         _show_check(rows, wrong, progress)
         for one in found:
-            if one.waits:
+            if one.waits and one.verdict == "open":
                 say(f"{one.statement.id} rests on {', '.join(one.waits)}: not examined yet, so it is open")
     if progress.stopped:
         say(f"stopped after {budget:g} s with {progress.claims} claims done; run the same command again to go on")
@@ -118,9 +125,7 @@ def _has_cuda() -> bool:
 def _run(registry: Any, ledger: Any, asked: list[Any], effort: dict[str, Any], examiner: Any) -> Any:
     from almostlinear import terminal
     from almostlinear.verify.campaign import CannotExamine, run
-    from almostlinear.verify.task import versions
 
-    begun, started = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     claims = sum(max(1, len(s.claims)) for s in asked)
     with terminal.progress("checking") as bar:
         task = bar.add_task("checking", total=claims)
@@ -129,20 +134,31 @@ def _run(registry: Any, ledger: Any, asked: list[Any], effort: dict[str, Any], e
             bar.update(task, completed=done, description=f"checking {made.id}")
 
         try:
-            progress = run(registry, ledger, asked, on_claim=on_claim, examiner=examiner, **effort)
+            return run(registry, ledger, asked, on_claim=on_claim, examiner=examiner, **effort)
         except CannotExamine as error:
             bad(str(error))
         except KeyboardInterrupt:
             say("interrupted; what was found is kept, the same command goes on from there")
             raise typer.Exit(STOPPED) from None
-    used = versions("sympy", "python-flint", "numpy", "hypothesis", "mpmath", "torch")
-    seconds, hashes = round(time.monotonic() - begun, 1), registry.hashes()
-    ledger.note_run(started, {
-        "profile": effort["profile"].name, "seed": effort["seed"], "seconds": seconds, "instances": progress.instances,
-        "claims": progress.claims, "reused": progress.reused, "versions": used,
+
+
+def _record(registry: Any, found: list[Any], effort: dict[str, Any], progress: Any, seconds: float) -> dict[str, Any]:
+    """What the ledger keeps of a run: how it was made, and the verdicts and tightness that it left."""
+    from almostlinear.verify.task import versions
+
+    hashes = registry.hashes()
+    return {
+        "profile": effort["profile"].name,
+        "seed": effort["seed"],
+        "seconds": round(seconds, 1),
+        "instances": progress.instances,
+        "claims": progress.claims,
+        "reused": progress.reused,
+        "versions": versions("sympy", "python-flint", "numpy", "hypothesis", "mpmath", "torch"),
         "errors": {name: {"hash": hashes[name], "text": text} for name, text in progress.errors.items()},
-    })  # fmt: skip
-    return progress
+        "verdicts": {s.statement.id: s.verdict for s in found},
+        "tightness": {s.statement.id: s.tightness["best"] for s in found if s.tightness},
+    }
 
 
 def _show_check(rows: list[dict[str, Any]], wrong: list[str], progress: Any) -> None:

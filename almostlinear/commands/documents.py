@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,17 +35,10 @@ def report(
     registry = load_registry(plugin)
     with open_ledger(ledger, must_exist=True) as opened:
         rows = [s.to_json() for s in statuses_of(registry, opened)]
-        tables, figures = _tables(), _figures()
-        run = opened.last_run() or {
-            "date": "",
-            "seed": None,
-            "profile": "",
-            "versions": {},
-            "seconds": 0,
-            "instances": 0,
-        }
+        run = {**(opened.last_run() or {}), "history": opened.runs(), "trusted": _trusted(opened)}
+    run |= {"tables": _tables(), "figures": _figures(), "benchmarks": _benchmarks()}
     try:
-        page = build(rows, registry, out, {**run, "tables": tables, "figures": figures})
+        page = build(rows, registry, out, run)
     except OSError as error:
         bad(f"{out}: cannot be written ({error.strerror})")
     if as_json:
@@ -75,6 +69,34 @@ def errata(
         print(write(found, form), end="")
 
 
+BENCHMARKS = Path("benchmarks") / "results"
+"""Where `make bench` leaves its figures."""
+
+
+def _trusted(ledger: Any) -> list[dict[str, Any]]:
+    """What proofs trust in words, and what Coq compiled, if it was asked to."""
+    from almostlinear.verify.coq import build as coq
+    from almostlinear.verify.engines import analysis
+
+    compiled = coq.load()
+    return [analysis.trusted(ledger), *([coq.table(compiled)] if compiled is not None else [])]
+
+
+def _benchmarks() -> list[dict[str, Any]]:
+    """The results that lie in the folder of the benchmarks.
+
+    Raises:
+        typer.Exit: if one of them is not JSON.
+    """
+    found = []
+    for path in sorted(BENCHMARKS.glob("*.json")):
+        try:
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            bad(f"{path}: not a result of the benchmarks ({error}); make it again with `make bench`, or remove it")
+    return found
+
+
 def _tables() -> list[dict[str, Any]]:
     """Tables that belong to no single statement: Algorithm 1 in both forms, where trained heads stand, and how deep a model may be."""
     from almostlinear.verify import depth, regime
@@ -84,7 +106,7 @@ def _tables() -> list[dict[str, Any]]:
 
 
 def _figures() -> list[dict[str, Any]]:
-    """What the report draws and no single statement owns: the rank of the features against n."""
-    from almostlinear.verify import regime
+    """What the report draws and no single statement owns: the rank of the features against n, and the depth against its exponent."""
+    from almostlinear.verify import depth, regime
 
-    return [regime.rank_figure()]
+    return [regime.rank_figure(), depth.figure()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from ..plots import bar, decade, few, finite, lowest, panel, rank_panel
+from .derivation import Constant
 from .records import claim_words
 
 NOT_AXES = ("family", "mask")
@@ -106,6 +107,12 @@ def overview(shown: Iterable[tuple[str, list[Figure]]]) -> dict[str, Any]:
     half = len(rows) if len(rows) <= 12 else (len(rows) + 1) // 2
     marks = [("≤" if k == begin and min(best.values()) < 10.0**k else "") + decade(k) for k in range(begin, 1) if best]
     return {"columns": [c for c in (rows[:half], rows[half:]) if c], "marks": marks, "count": len(rows)}
+
+
+def given_away(listed: Iterable[tuple[str, Iterable[Constant]]]) -> dict[str, Any]:
+    """Of the bounds that the norm rules derive, those that state more than was derived, and how many were derived."""
+    derived = [(name, c) for name, constants in listed for c in constants]
+    return {"loose": [(name, c) for name, c in derived if c.ratio not in ("", "1")], "count": len(derived)}
 
 
 def rank_figure(figure: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Part:
     name: str
     math: str
     condition: str
+    step: bool = False
     bodies: list[str] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
@@ -56,12 +57,12 @@ class Names:
 def parts(made: Statement, claims: list[dict[str, Any]], definitions: frozenset[str]) -> list[Part]:
     """The statement's claims with the verdicts of ``claims``, by part and reading."""
     verdicts = {(str(c.get("part", "1")), c.get("reading", "")): c for c in claims}
-    found: dict[tuple[str, str], Part] = {}
+    found: dict[tuple[str, str, bool], Part] = {}
     for claim in made.claims:
         relation, condition = claim_parts(claim)
         math = flow(relation)
         words = mathml(condition) if condition is not None else ""
-        part = found.setdefault((claim.part, math), Part(claim.part, math, words))
+        part = found.setdefault((claim.part, math, claim.step), Part(claim.part, math, words, claim.step))
         new = names(made, definitions, claim.formulas(), deep=False).bodies
         part.bodies += [body for body in new if body not in part.bodies]
         seen = verdicts.get((claim.part, claim.reading), {})

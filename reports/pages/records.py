@@ -15,6 +15,17 @@ CLAIM = ("statement", "part", "reading")
 PLACE = ("index", "entry")
 WITNESS = ("inputs", "units", "claimed", "actual", "file", "schema", "arithmetic", *CLAIM, *PLACE)
 LONG = 600
+SHOWN_ELSEWHERE = (
+    "suggested",
+    "points",
+    "proof",
+    "argument",
+    "rules",
+    "derived",
+    "claimed / derived",
+    "right - derived",
+)
+"""Details that have their own place on the page of a statement."""
 EXACT = re.compile(r"(?:[-+0-9/. ]|ln2(?:\^\d+)?)+")
 """A value such as 1/2 - 3/4 ln2."""
 
@@ -48,8 +59,8 @@ def evidence(record: dict[str, Any], *, parted: bool = True) -> dict[str, Any]:
     """One row of the evidence table; figures of ``detail`` stand beside the others."""
     known = (*COLUMNS, *CLAIM, "detail", "witness")
     others = {**(record.get("detail") or {}), **{k: v for k, v in record.items() if k not in known}}
-    for shown_elsewhere in ("suggested", "points"):
-        others.pop(shown_elsewhere, None)
+    for name in SHOWN_ELSEWHERE:
+        others.pop(name, None)
     return {
         **{key: record.get(key) for key in COLUMNS},
         "claim": claim_words(record, parted),

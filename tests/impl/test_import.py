@@ -29,4 +29,4 @@ def test_imports_torch_alone(path):
 
 def test_everything_exported_is_there():
     assert all(hasattr(almostlinear.impl, name) for name in almostlinear.impl.__all__)
-    assert almostlinear.impl.__all__ == sorted(almostlinear.impl.__all__)
+    assert len(set(almostlinear.impl.__all__)) == len(almostlinear.impl.__all__)  # ruff keeps the order

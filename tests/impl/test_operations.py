@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from almostlinear.impl import algorithm1, count_operations, low_rank_attention
+from almostlinear.impl import algorithm1, count_attention, count_operations, feature_count, low_rank_attention, sweeps
+from almostlinear.impl.moments import Monomials
+from almostlinear.impl.operations import Passes
+from almostlinear.impl.selection import choose
+from almostlinear.impl.shifts import shift
 
 CHUNK = 16
 
@@ -48,3 +52,45 @@ def test_a_last_chunk_that_is_not_full(n, is_causal):
     for work in ("forward", "repaired"):
         formula = count_operations(n, 3, 2, work=work, is_causal=is_causal, chunk=CHUNK)
         assert real_counts(work, n, 3, 3, 2, is_causal) == formula.products
+
+
+def counted_passes(n, m, d, e, degree, is_causal):
+    """Multiply-adds of the two passes, and the block, as almost_linear_attention makes them."""
+    q, k, v, g = torch.rand(n, d), torch.rand(m, d), torch.rand(m, e), torch.rand(n, e)
+    forward, (choice, made) = counted(lambda: run_forward(q, k, v, degree, is_causal))
+
+    def backward():
+        again, features = shift(q, k, v, None, 0.3, is_causal), Monomials(d, degree, q)
+        return sweeps.backward(again, choice, features, made.out, made.inverse, g, made.moments)
+
+    return Passes(forward, counted(backward)[0]), choice
+
+
+def run_forward(q, k, v, degree, is_causal):
+    inputs = shift(q, k, v, None, 0.3, is_causal)
+    choice, _ = choose(inputs, degree, 1e-3, "monomials", 0)
+    return choice, sweeps.forward(inputs, choice, Monomials(q.shape[-1], degree, q))
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize(("d", "e", "degree"), [(3, 3, 2), (2, 4, 3), (8, 8, 3), (4, 1, 1)])
+def test_attention_takes_exactly_a_n_operations(d, e, degree, is_causal):
+    step = 256  # a multiple of every block
+    sizes = [step * i for i in (1, 2, 5, 20, 37)]
+    passes = []
+    for n in sizes:
+        found, choice = counted_passes(n, n, d, e, degree, is_causal)
+        ranks = choice.rank, feature_count(d, degree - 1)
+        assert found == count_attention(n, d, *ranks, width=e, block=choice.block)
+        passes.append(found)
+    for index in range(2):
+        slope, rest = divmod(passes[0][index], sizes[0])
+        assert rest == 0 and [p[index] for p in passes] == [slope * n for n in sizes]
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (33, 33), (100, 7)])
+def test_any_number_of_tokens(n, m, is_causal):
+    m = n if is_causal else m
+    found, choice = counted_passes(n, m, 3, 2, 2, is_causal)
+    assert found == count_attention(n, 3, choice.rank, feature_count(3, 1), width=2, keys=m, block=choice.block)

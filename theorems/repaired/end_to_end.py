@@ -7,18 +7,21 @@ rho^m: L grows by at most m ln(1 + rho), which stays O(log n) for m = O(log n). 
 o(sqrt(log n)) is a hypothesis.
 """
 
+from collections.abc import Iterator
+
 import sympy
 
 from ..asymptotics import ALMOST_LINEAR, CONSTANT, LOG, NEGLIGIBLE, POLY, SUBLOG, SUBPOLY, SUBROOT
-from ..formula import define, taylor
+from ..formula import Formula, define, diag, ones, rowkron, symbol, taylor
 from ..functions import Degree, J
 from ..norms import colnorm, l1norm, maxnorm, rownorm
 from ..notation import W_V, G, W, X
-from ..paper.c_preliminaries import bits
+from ..paper.c_preliminaries import bits, k1
 from ..registry import registry, repair
 from ..sizes import d, n, size
-from ..statement import Asymptotic, Bound, Rank, Within, error_of, time_of
+from ..statement import Asymptotic, Bound, Cost, Identity, Rank, Within, error_of, time_of
 from .algorithm import OUTPUTS, S, f, f_g, g, h, tau
+from .errors_max import core, dX, weighted
 from .kernel import eps_1, eta
 from .structure import DEPTH, m, rho
 
@@ -53,6 +56,36 @@ scores = define("S", (X @ W @ X.T) * (1 / d), "4.1r")
 b = maxnorm(scores)
 degree = Degree(b, L)
 rank = sympy.binomial(d + degree, degree)
+U, V = symbol("U_g", n, rank), symbol("V_g", n, rank)
+"""Factors of the attention weights: f_g = U V^T."""
+
+
+def gradients_in_order(low: Formula, right: Formula) -> tuple[Formula, ...]:
+    """dL/dX, dL/dW and dL/dW_V from f_g = low right^T, every product bracketed so that none is n x n.
+
+    P_g = (f_g * G h^T) - diag(K_g) f_g has the factors low (/) G and right (/) h, less diag(K_g) low and right.
+    """
+    of_g, of_h = define("U_P", rowkron(low, G), ""), define("V_P", rowkron(right, h), "")
+    k_g = define("K_g", (G * (low @ (right.T @ h))) @ ones(d), "4.1r")
+
+    def by_p(y: Formula) -> Formula:
+        return of_g @ (of_h.T @ y) - diag(k_g) @ (low @ (right.T @ y))
+
+    def by_p_transposed(y: Formula) -> Formula:
+        return of_h @ (of_g.T @ y) - right @ (low.T @ (diag(k_g) @ y))
+
+    back = define("f^T G", right @ (low.T @ G), "")
+    d_x = (by_p(X @ W.T) + by_p_transposed(X @ W)) * tau + back @ W_V.T
+    return d_x, (X.T @ by_p(X)) * tau, X.T @ back
+
+
+def same_gradients() -> Iterator[tuple[str, Formula, Formula]]:
+    """The gradients in this order and as Alg.1r writes them, for any factors of the weights."""
+    low, right = symbol("U", n, k1), symbol("V", n, k1)
+    weights = define("f_g", low @ right.T, "")
+    k_g = define("K_g", weighted(weights), "")
+    dense = (dX(weights, k_g), (X.T @ core(weights, k_g) @ X) * tau, (weights @ X).T @ G)
+    yield from zip(("dL/dX", "dL/dW", "dL/dW_V"), gradients_in_order(low, right), dense, strict=True)
 
 
 @repair(
@@ -79,6 +112,8 @@ def theorem_4_1():
         Asymptotic(b, SUBLOG, part="range of the scores"),
         Asymptotic(degree, SUBLOG, part="degree"),
         Asymptotic((d + 1) * rank, SUBPOLY, part="rank of P_g"),
+        *(Identity(low, dense, part=f"order of {part}") for part, low, dense in same_gradients()),
+        Cost(gradients_in_order(U, V), ALMOST_LINEAR, part="operations"),
         Asymptotic(n * d**2 * (d + 1) * rank, ALMOST_LINEAR, part="time"),
         Asymptotic(polynomial * eps, NEGLIGIBLE, relies_on=("5.1r", "5.2r", "5.3r"), part="error"),
     ]

@@ -19,6 +19,14 @@ from .arrays import ArrayBackend
 from .finite_field import FiniteField
 from .interpreter import Environment
 
+MOST_TERMS = 6_000_000
+"""Products of terms in one expansion, at most: twice what the largest statement takes."""
+
+
+def lengths(a: Any) -> Any:
+    """How many terms each entry has."""
+    return np.vectorize(len, otypes=[float])(a)
+
 
 class Polynomials(ArrayBackend):
     """Polynomials in up to ``capacity`` variables, named as they appear.
@@ -32,6 +40,7 @@ class Polynomials(ArrayBackend):
         self.capacity = capacity
         self.variables: dict[tuple, Any] = {}
         self.vanished = False
+        self.spent = 0.0
 
     def variable(self, *key: Any) -> Any:
         if key not in self.variables:
@@ -52,6 +61,21 @@ class Polynomials(ArrayBackend):
         for where in np.ndindex(shape):
             made[where] = self.variable("entry", name, where)
         return made
+
+    def matmul(self, node: Formula, environment: Environment, a: Any, b: Any) -> Any:
+        self._require_few(lengths(a) @ lengths(b))
+        return a @ b
+
+    def hadamard(self, node: Formula, environment: Environment, a: Any, b: Any) -> Any:
+        self._require_few(lengths(a) * lengths(b))
+        return a * b
+
+    times = hadamard
+
+    def _require_few(self, terms: Any) -> None:
+        self.spent += float(terms.sum())
+        if self.spent > MOST_TERMS:
+            raise OverflowError(f"more than {MOST_TERMS} products of terms in an expansion; use smaller sizes")
 
     def of(self, a: Any, *key: Any) -> Any:
         """A function, named by the key, as one free symbol for each argument."""

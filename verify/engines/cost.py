@@ -1,17 +1,19 @@
 """Costs decided by exact counts: the operations of the printed order as a polynomial in the sizes, against the printed one.
 
-O(e) is shown by a constant C for which C e - count has nonnegative coefficients in shifted sizes (valid for all sizes); it is
-refuted where the count has a higher power of some size than e, the other sizes being 1. A growth class is shown by
-`theorems.asymptotics` from the statement's hypotheses.
+O(e) is shown by a constant C for which C e - count has nonnegative coefficients in shifted sizes (valid for all sizes), or by a monomial
+of e for each of the count whose quotient is O(1) under the statement's hypotheses. It is refuted by a family: some sizes grow together,
+one that the hypotheses keep small may grow slower than every power of them, all others are 1, and count / e is unbounded. A growth class
+is shown by `theorems.asymptotics` from the hypotheses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations, product
 
 import sympy
 
-from almostlinear.theorems.asymptotics import Growth, NoGrowth, growth_of
+from almostlinear.theorems.asymptotics import CONSTANT, Growth, NoGrowth, growth_of
 from almostlinear.theorems.sizes import n
 from almostlinear.theorems.statement import Cost
 
@@ -19,7 +21,7 @@ from ..evidence import GAP, REFUTED, Evidence
 from ..operations import NotCounted, operations
 from ..problems import Problem
 from ..task import Task
-from .growth import Missing, facts_of, missing_hypothesis
+from .growth import Facts, Missing, facts_of, missing_hypothesis
 from .norms import certificate
 
 ENGINE = "cost"
@@ -34,22 +36,73 @@ def constant_of(count: sympy.Expr, at_most: sympy.Expr) -> sympy.Integer | None:
     return constant if certificate(count, constant * at_most) is not None else None
 
 
-def higher_power(count: sympy.Expr, at_most: sympy.Expr, bounded: Iterable[sympy.Symbol] = ()) -> sympy.Symbol | None:
-    """A size, none of the bounded ones, in which the count grows faster than ``at_most``, all other sizes being 1."""
-    if not (count - at_most).is_polynomial(*(count - at_most).free_symbols):
+@dataclass(frozen=True)
+class Family:
+    """Sizes that grow together, and one that grows slower than every power of them; all others are 1."""
+
+    together: tuple[sympy.Symbol, ...]
+    slowly: sympy.Symbol | None = None
+
+    def __str__(self) -> str:
+        if not self.together:
+            return f"{self.slowly} grows, every other size is 1"
+        fast = " = ".join(map(str, self.together))
+        grow = "grows" if len(self.together) == 1 else "grow together"
+        slow = f", {self.slowly} grows slower than every power of {'it' if len(self.together) == 1 else 'them'}"
+        return f"{fast} {grow}{slow if self.slowly else ''}, every other size is 1"
+
+    def order(self, e: sympy.Expr) -> tuple[int, int]:
+        """The powers of both in the leading term of a polynomial."""
+        t, s = sympy.symbols("t s", positive=True)
+        values = {x: t if x in self.together else s if x == self.slowly else 1 for x in e.free_symbols}
+        leading = sympy.Poly(e.subs(values, simultaneous=True), t, s).monoms(order="lex")[0]
+        return int(leading[0]), int(leading[1])
+
+
+def unbounded(count: sympy.Expr, at_most: sympy.Expr, facts: Facts | None = None) -> Family | None:
+    """A family on which count / ``at_most`` is unbounded; a size with a class among the facts may grow slowly alone.
+
+    Without facts any size may grow in either way.
+    """
+    sizes = count.free_symbols | at_most.free_symbols
+    if not (count - at_most).is_polynomial(*sizes):
         return None
-    for size in sorted(count.free_symbols - set(bounded), key=str):
-        others = {s: 1 for s in (count.free_symbols | at_most.free_symbols) - {size}}
-        powers = [sympy.degree(e.subs(others), size) for e in (count, at_most)]
-        if powers[0] > powers[1]:
-            return size
+    fast = sorted((s for s in sizes if s not in (facts or {})), key=str)
+    slow = sorted((s for s in sizes if facts is None or facts.get(s, CONSTANT) > CONSTANT), key=str)
+    for length in range(len(fast) + 1):
+        for together in combinations(fast, length):
+            for s in (None, *(s for s in slow if s not in together and (n in together or n not in sizes))):
+                family = Family(together, s)
+                if family.order(count) > family.order(at_most):
+                    return family
     return None
 
 
+def by_monomials(count: sympy.Expr, at_most: sympy.Expr, facts: Facts) -> bool:
+    """Whether each monomial of the count is O(.) of one of ``at_most``, whose coefficients are all positive."""
+    if not (count - at_most).is_polynomial(*(count - at_most).free_symbols):
+        return False
+    limits = [term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(at_most))]
+    if not all(c > 0 for c, _ in limits):
+        return False
+    terms = (term.as_coeff_Mul() for term in sympy.Add.make_args(sympy.expand(count)))
+    return all(any(_is_bounded(m / limit, facts) for _, limit in limits) for c, m in terms if c > 0)
+
+
+def _is_bounded(e: sympy.Expr, facts: Facts) -> bool:
+    try:
+        return growth_of(e, facts) <= CONSTANT
+    except NoGrowth:
+        return False
+
+
 def exceeds(count: sympy.Expr, at_most: sympy.Expr, largest: int = 4) -> dict[sympy.Symbol, int] | None:
-    """Sizes up to ``largest`` at which count > at_most, all equal."""
-    for value in range(1, largest + 1):
-        sizes = {s: value for s in count.free_symbols | at_most.free_symbols}
+    """The smallest sizes up to ``largest`` at which count > at_most."""
+    names = sorted(count.free_symbols | at_most.free_symbols, key=str)
+    for values in sorted(
+        product(range(1, largest + 1), repeat=len(names)), key=lambda v: (sum(v), max(v, default=0), v)
+    ):
+        sizes = dict(zip(names, values, strict=True))
         if count.subs(sizes) > at_most.subs(sizes):
             return sizes
     return None
@@ -81,11 +134,12 @@ def examine(task: Task) -> Evidence | None:
             ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "constant of O": int(constant)}
         )
     facts = facts_of(task)
-    size = higher_power(count, claim.at_most, facts)
-    if size is None:
+    family = unbounded(count, claim.at_most, facts)
+    if family is None:
         return _by_classes(task, count, claim.at_most, detail)
-    family = f"{size} grows, every other size is 1: the count divided by {claim.at_most} is unbounded"
-    return _refuted(task, count, {size.name: 4}, {**detail, "family": family})
+    sizes = {s.name: 4 for s in family.together} | ({family.slowly.name: 2} if family.slowly else {})
+    text = f"{family}: the count divided by {claim.at_most} is unbounded"
+    return _refuted(task, count, sizes, {**detail, "family": text})
 
 
 def leading(count: sympy.Expr) -> sympy.Expr:
@@ -95,11 +149,14 @@ def leading(count: sympy.Expr) -> sympy.Expr:
 
 
 def _by_classes(task: Task, count: sympy.Expr, at_most: sympy.Expr, detail: dict) -> Evidence | None:
-    """O(.) of n alone: proved where the count's class is within it."""
+    """O(.) under the hypotheses: monomial by monomial, or of n alone where the count's class is within it."""
+    facts = facts_of(task)
+    if by_monomials(count, at_most, facts):
+        return task.found(ENGINE, "proved", "exact", ("sympy",), tried=1, detail={**detail, "by": "monomials"})
     if at_most.free_symbols - {n}:
         return None
     try:
-        found, limit = growth_of(count, facts_of(task)), growth_of(at_most, {})
+        found, limit = growth_of(count, facts), growth_of(at_most, {})
     except NoGrowth:
         return None
     if not found <= limit:
@@ -157,5 +214,5 @@ def recheck(claim: Cost, problem: Problem) -> tuple[str, str] | None:
     elif claim.constant:
         fails = _at(count, problem.sizes) > _at(claim.at_most, problem.sizes)
     else:
-        fails = constant_of(count, claim.at_most) is None and higher_power(count, claim.at_most) is not None
+        fails = constant_of(count, claim.at_most) is None and unbounded(count, claim.at_most) is not None
     return (_claimed(claim, problem.sizes), str(_at(count, problem.sizes))) if fails else None

@@ -1,7 +1,8 @@
 """Claims decided on drawn instances in ball arithmetic, family by family, activations of a trained model among them.
 
 An identity is violated where the ball of left - right excludes zero, and consistent where it holds zero within 2^-64 of the
-sides' size; a bound is decided by comparing balls, or exactly where the ends meet. Precision is doubled while an answer is open.
+sides' size; a bound is decided by comparing balls, or exactly where the ends meet. Precision is doubled while an answer is open, and
+while the radii are not small beside the margin that was decided.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from ..task import Task
 
 ENGINE = "enclosure"
 AGREES = arb(2) ** -64
+FINE = arb("1e-6")
+"""Radii of a decided bound are at most this share of |right - left|, or precision is doubled."""
 DOUBLINGS = 3
 BOUNDS = (1.0, 0.5, 0.25, 4.0)
 MOST_ROUNDS = 6
@@ -55,6 +58,7 @@ class Tally:
     decided: int = 0
     undecided: int = 0
     outside: int = 0
+    degenerate: int = 0
     trivial: int = 0
     worst: float = 0.0
     instance: str = ""
@@ -65,6 +69,7 @@ class Tally:
     def detail(self) -> dict[str, Any]:
         made: dict[str, Any] = {"families": self.families, "undecided": self.undecided, "trivial": self.trivial}
         made |= {"points": self.scatter.detail()} if self.worst > 0 and self.scatter.rows else {}
+        made |= {"degenerate": self.degenerate} if self.degenerate else {}
         return made | ({"outside the hypotheses": self.outside} if self.outside else {})
 
 
@@ -240,17 +245,58 @@ def _point(problem: Problem, bits: int, points: Points) -> Interpreter:
 
 
 def _decide_bound_at(claim: Bound, problem: Problem, environment: Environment, points: Points) -> tuple[Answer, float]:
-    answer, ratio = Answer.UNKNOWN, 0.0
+    answer, left, right = compared(claim, problem, environment, points)
+    with precision(DEFAULT_BITS << DOUBLINGS):
+        return answer, float((left / right).mid()) if right > 0 else 0.0
+
+
+def compared(
+    claim: Bound, problem: Problem, environment: Environment, points: Points | None = None
+) -> tuple[Answer, arb, arb]:
+    """Whether left <= right at a point, and both sides, at a precision at which the answer does not hang on the last digits."""
+    known: Points = {} if points is None else points
+    answer, left, right = Answer.UNKNOWN, arb("nan"), arb("nan")
     for doubling in range(DOUBLINGS + 1):
         bits = DEFAULT_BITS << doubling
         with precision(bits):
-            value = Evaluator(_point(problem, bits, points), environment)
+            value = Evaluator(_point(problem, bits, known), environment)
             left, right = value(claim.left), value(claim.right)
             answer = at_most(left, right)
-            ratio = float((left / right).mid()) if right > 0 else 0.0
-        if answer is not Answer.UNKNOWN:
-            return answer, ratio
-    return _exactly(claim, problem, environment), ratio
+            if answer is not Answer.UNKNOWN and is_fine(left, right):
+                return answer, left, right
+    if answer is Answer.UNKNOWN:
+        answer = _exactly(claim, problem, environment)
+    return answer, left, right
+
+
+def is_fine(left: arb, right: arb) -> bool:
+    """Whether the radii of the sides are small beside what is between them."""
+    return bool(arb(left.rad()) + arb(right.rad()) <= FINE * abs(right - left))
+
+
+def closest(claim: Bound, problem: Problem) -> tuple[Answer | None, float]:
+    """The worst answer over all index values, and a lower bound on the largest left / right (0 where right is not surely positive).
+
+    The answer is None where the problem does not surely meet the given relations.
+    """
+    if not satisfies(claim, problem):
+        return None, 0.0
+    points: Points = {}
+    found = [compared(claim, problem, environment, points) for environment in all_values(claim, problem.sizes)]
+    answers = [answer for answer, _, _ in found]
+    worst = next((a for a in (Answer.NO, Answer.UNKNOWN) if a in answers), Answer.YES)
+    with precision(DEFAULT_BITS << DOUBLINGS):
+        return worst, max((below(left / right) for _, left, right in found if right > 0), default=0.0)
+
+
+def below(value: arb) -> float:
+    """The largest float that is surely at most ``value``; minus infinity for no number."""
+    if not value.is_finite():
+        return float("-inf")
+    made = float(value.lower())
+    while not arb(made) <= value.lower():
+        made = float(np.nextafter(made, -np.inf))
+    return made
 
 
 def _exactly(claim: Bound, problem: Problem, environment: Environment) -> Answer:
@@ -309,14 +355,21 @@ def _count_bound(tally: Tally, claim: Bound, family: str, problem: Problem) -> N
         tally.undecided += 1
     else:
         tally.decided += 1
+        tally.degenerate += is_degenerate(problem)
         tally.families = sorted({*tally.families, family})
         tally.scatter.add(place_of(family, problem, _masked(symbols_of(claim))), (ratio,), problem.text)
         if ratio > tally.worst:
             tally.worst, tally.instance = ratio, problem.text
 
 
+def is_degenerate(problem: Problem) -> bool:
+    """Whether a problem has one token or feature, or a matrix of zeros: such instances are blind to many mistakes."""
+    single = any(problem.sizes.get(name) == 1 for name in ("n", "d"))
+    return single or any(not np.any(np.asarray(value, dtype=float)) for value in problem.values.values())
+
+
 def examine(task: Task) -> Evidence | None:
-    """``enclosed`` on the drawn instances; None if none is decided.
+    """``enclosed`` on the drawn instances; None if none is decided, or degenerate ones alone.
 
     Raises:
         Violated: if the claim surely fails on one.
@@ -330,7 +383,7 @@ def examine(task: Task) -> Evidence | None:
         tally = _try_bound(claim, task.profile.bounds, task.seed)
     if tally.violation is not None:
         raise Violated(tally.violation)
-    if not tally.decided:
+    if tally.decided == tally.degenerate:
         return None
     detail = tally.detail()
     if isinstance(claim, Bound) and tally.worst > 0:

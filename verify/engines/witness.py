@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
@@ -24,7 +24,7 @@ from almostlinear.theorems.statement import Bound, Identity, Rank
 from ..backends.arrays import NotExact
 from ..backends.ball import DEFAULT_BITS, Balls, precision
 from ..backends.interpreter import Environment, Interpreter
-from ..backends.rational import LN2, Rationals, as_text
+from ..backends.rational import LN2, Rationals, as_ball, as_text
 from ..evidence import REFUTED, Evidence
 from ..extent import all_values
 from ..problems import Problem, size_names, to_json
@@ -39,7 +39,7 @@ LARGEST = 3
 
 @dataclass(frozen=True)
 class Violation:
-    """Where a claim fails: the problem, the index values, the entry, and both sides there."""
+    """Where a claim fails: the problem, the index values, the entry, both sides there and their relative gap, in (0, 1]."""
 
     problem: Problem
     environment: Environment
@@ -47,6 +47,7 @@ class Violation:
     claimed: str
     actual: str
     exact: bool
+    margin: float = 1.0
 
     def to_json(self, statement: str, part: str, reading: str) -> dict[str, Any]:
         """The witness as a JSON object, as `replay` reads it."""
@@ -79,7 +80,8 @@ def _exact_violation(claim: Identity | Bound, problem: Problem) -> Violation | N
         for where in np.ndindex(left.shape):
             if left[where] != right[where]:
                 texts = as_text(right[where]), as_text(left[where])
-                return Violation(problem, environment, _one_based(where), *texts, exact=True)
+                sides = as_ball(left[where]), as_ball(right[where])
+                return Violation(problem, environment, _one_based(where), *texts, exact=True, margin=_margin(*sides))
     return None
 
 
@@ -94,7 +96,8 @@ def _ball_violation(claim: Identity | Bound, problem: Problem) -> Violation | No
                 gap = left[where] - right[where]
                 if gap.is_finite() and not gap.contains(0):
                     texts = _digits(right[where]), _digits(left[where])
-                    return Violation(problem, environment, _one_based(where), *texts, exact=False)
+                    margin = _margin(left[where], right[where])
+                    return Violation(problem, environment, _one_based(where), *texts, exact=False, margin=margin)
     return None
 
 
@@ -108,8 +111,15 @@ def _bound_violation(claim: Bound, problem: Problem, evaluate: Interpreter) -> V
                 continue
             left, right = value(claim.left), value(claim.right)
             if at_most(left, right) is Answer.NO:
-                return Violation(problem, environment, (1, 1), _digits(right), _digits(left), exact)
+                return Violation(
+                    problem, environment, (1, 1), _digits(right), _digits(left), exact, _margin(left, right)
+                )
     return None
+
+
+def _margin(left: arb, right: arb) -> float:
+    """|left - right| relative to the larger side."""
+    return min(1.0, float((abs(left - right) / abs(left).max(abs(right))).mid()))
 
 
 def _digits(value: arb) -> str:
@@ -186,7 +196,7 @@ def smallest(claim: Identity | Bound, count: int, seed: int) -> Violation | None
         for carrier in carriers(claim):
             found = _try_exact(claim, in_units(problem, carrier))
             if found is not None:
-                return _shrunk(claim, found, lambda p: _try_exact(claim, p) is not None)
+                return _shrunk(claim, found, _try_exact)
     return None
 
 
@@ -206,12 +216,18 @@ def from_instances(claim: Identity | Bound, count: int, seed: int) -> Violation 
             continue
         found = violation(claim, problem)
         if found is not None:
-            return _shrunk(claim, found, lambda p: violation(claim, p) is not None)
+            return _shrunk(claim, found, violation)
     return None
 
 
-def _shrunk(claim: Identity | Bound, found: Violation, violates: Any) -> Violation:
-    small = shrink(found.problem, symbols_of(claim), violates)
+def _shrunk(claim: Identity | Bound, found: Violation, fails: Callable[[Any, Problem], Violation | None]) -> Violation:
+    """The violation made smaller, as ``fails`` decides candidates, without becoming a near miss."""
+
+    def margin(candidate: Problem) -> float | None:
+        again = fails(claim, candidate)
+        return None if again is None else again.margin
+
+    small = shrink(found.problem, symbols_of(claim), margin)
     again = violation(claim, _trimmed(claim, small))
     return again if again is not None else found
 
@@ -244,7 +260,7 @@ def of_violation(task: Task, problem: Problem) -> Evidence | None:
     found = violation(claim, problem)
     if found is None:
         return None
-    return _refuted(task, _shrunk(claim, found, lambda p: violation(claim, p) is not None))
+    return _refuted(task, _shrunk(claim, found, violation))
 
 
 def examine(task: Task) -> Evidence | None:

@@ -1,0 +1,15 @@
+"""Which files are slow: `make test` leaves them out, `make slow` runs them."""
+
+import pytest
+
+SLOW = {
+    "test_benchmarks.py", "test_coq.py", "test_corpora.py", "test_docs.py", "test_foundations.py", "test_kill.py", "test_mutation.py",
+    "test_pytest_plugin.py", "test_sisters.py", "test_site_browser.py",
+}  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker(pytest.mark.slow)
