@@ -4,7 +4,7 @@ import pytest
 
 SLOW = {
     "test_benchmarks.py", "test_coq.py", "test_corpora.py", "test_docs.py", "test_foundations.py", "test_kill.py", "test_mutation.py",
-    "test_pytest_plugin.py", "test_sisters.py", "test_site_browser.py",
+    "test_pytest_plugin.py", "test_sisters.py", "test_site_browser.py", "test_workers.py",
 }  # fmt: skip
 
 
