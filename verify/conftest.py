@@ -13,7 +13,7 @@ from almostlinear.verify.status import statuses
 from almostlinear.verify.task import PROFILES
 from almostlinear.verify.workers import Pool, cores
 
-FOUND = pytest.StashKey()
+FOUND = pytest.StashKey[list[dict[str, object]]]()
 """The verdicts as `almostlinear status --json` has them."""
 
 
