@@ -32,7 +32,8 @@ slow: .venv/.stamp
 	@$(BIN)/python -m pytest tests/ -q -n auto --dist loadfile -m slow
 
 mutants: .venv/.stamp
-	@$(BIN)/python -m almostlinear.verify.mutation
+	@$(BIN)/python -m almostlinear.verify.mutation --count 1300
+	@$(BIN)/python -m almostlinear.verify.mutation --impl --count 90 --least 0.8 --out .almostlinear/mutants-impl.json
 
 check: .venv/.stamp
 	@$(BIN)/ruff format --check .

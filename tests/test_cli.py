@@ -265,6 +265,8 @@ def test_an_interrupt_of_the_process_exits_three(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "almostlinear", "check", "--ledger", str(path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell starts what it runs in the background without interrupts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     for _ in range(300):
         with contextlib.suppress(subprocess.TimeoutExpired):

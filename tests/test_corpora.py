@@ -65,12 +65,10 @@ def template(claim) -> str:
     parts = [type(claim).__name__, *(skeleton(f, names) for f in claim.formulas())]
     if isinstance(claim, Bound):
         for side in (claim.left, claim.right):
-            bare = {x: type(x)(x.norm, x.formula, f"{x.norm}{names.get('', '')}") for x in side.atoms(Norm)}
+            bare = {x: type(x)(x.norm, x.formula, x.norm) for x in side.atoms(Norm)}
             parts.append(str(side.xreplace(bare)))
     else:
-        parts += [
-            str(x) for x in (getattr(claim, "at_most", ""), getattr(claim, "width", ""), getattr(claim, "where", ""))
-        ]
+        parts += [str(getattr(claim, name, "")) for name in ("at_most", "width", "where", "expression", "growth")]
         parts += [str(claim.constant)] if isinstance(claim, Cost) else []
     return "|".join(parts)
 

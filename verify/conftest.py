@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from almostlinear.pytest_plugin import summary
 from almostlinear.theorems import load
 from almostlinear.verify.campaign import run
 from almostlinear.verify.ledger import Ledger
@@ -45,5 +44,6 @@ def verdicts(request):
 def pytest_terminal_summary(terminalreporter, config):
     """The verdicts, and where the report is or how it is made."""
     rows, page = config.stash.get(FOUND, None), Path("reports/html/index.html")
-    if rows:
-        summary(terminalreporter, rows, f"report: {page}" if page.exists() else "for the report: almostlinear report")
+    plugin = config.pluginmanager.get_plugin("almostlinear.pytest_plugin")  # it came with the package
+    if rows and plugin is not None:
+        plugin.summary(terminalreporter, rows, f"report: {page}" if page.exists() else "for it: almostlinear report")

@@ -145,7 +145,7 @@ def _of_difference(a: Formula) -> Iterator[formulas.Planted]:
     """Mistakes in one of the two matrices of a difference."""
     while a.op == "define":
         a = a.args[0]
-    if a.op != "add":
+    if a.op != "add" or not any(term.op == "scale" and term.data == (-1,) for term in a.args):
         return
     for k, term in enumerate(a.args):
         for planted in formulas.mutants(term):

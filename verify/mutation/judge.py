@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import TimeoutError as OutOfTime
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -20,8 +20,10 @@ from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import StatementError
 
 from ..campaign import CannotExamine, examine
+from ..engines import adversary, witness
+from ..engines.enclosure import Violated
 from ..engines.norms import certificate
-from ..evidence import GAP, REFUTED
+from ..evidence import GAP, REFUTED, Evidence
 from ..task import PROFILES, Task
 from ..workers import AHEAD, prepare
 from .claims import LOST, Mutant
@@ -30,6 +32,8 @@ KILLED = (REFUTED, GAP)
 TRUE = "proved"
 SURVIVED = "survived"
 REFUSED = "refused"
+HUNT = "ci"
+"""The profile whose adversaries hunt the bounds that stand once more."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ def judge(mutant: Mutant, registry: Registry, profile: str = "quick", seed: int 
     try:
         for record in examine(task):
             if record.strength in KILLED:
-                witness = record.witness or {}
-                sizes = {k: v for k, v in witness.items() if isinstance(v, int) and k != "schema"}
+                shown = record.witness or {}
+                sizes = {k: v for k, v in shown.items() if isinstance(v, int) and k != "schema"}
                 strongest, verdict = (record.strength, record.engine, {"sizes": sizes}), record.strength
                 break
             if record.strength == "proved" and verdict != TRUE:
@@ -93,10 +97,25 @@ def judge(mutant: Mutant, registry: Registry, profile: str = "quick", seed: int 
                 strongest = (record.strength, record.engine, detail)
     except (CannotExamine, NotImplementedError, KeyError, ValueError, ArithmeticError) as error:
         strongest = ("cannot be examined", type(error).__name__, {"error": str(error)[:200]})
+    if verdict == SURVIVED and isinstance(claim, Bound):
+        hunted = _hunted(replace(task, profile=PROFILES[HUNT]))
+        if hunted is not None:
+            strongest, verdict = (REFUTED, hunted.engine, {"sizes": hunted.detail.get("sizes", {})}), REFUTED
     reached, engine, detail = strongest
     if verdict == SURVIVED:
         why = f"{reached} by {engine}" if engine else reached
     return _made(mutant, verdict, engine, time.process_time() - begun, why, detail)
+
+
+def _hunted(task: Task) -> Evidence | None:
+    """A refutation by the adversaries with the effort of HUNT, of a bound that the profile's own did not break."""
+    try:
+        adversary.examine(task)
+    except Violated as violated:
+        return witness.of_violation(task, violated.problem)
+    except (NotImplementedError, KeyError, ValueError, ArithmeticError):
+        return None
+    return None
 
 
 def _made(mutant: Mutant, verdict: str, engine: str, seconds: float, why: str, detail: dict[str, Any]) -> Judgement:
