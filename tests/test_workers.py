@@ -110,3 +110,12 @@ def test_an_interrupt_ends_the_workers_too(tmp_path):
     assert gone(process.pid), "a worker is left"
     with Ledger(path) as ledger:
         assert list(ledger)
+
+
+@pytest.mark.parametrize("first", ["theorems.repaired.kernel", "theorems.paper.k_multihead", "verify.mutation.judge"])
+def test_the_order_of_the_statements_does_not_depend_on_what_is_imported_first(first):
+    code = f"import almostlinear.{first}; from almostlinear.theorems import load; print(*(s.id for s in load()))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    plain = "from almostlinear.theorems import load; print(*(s.id for s in load()))"
+    assert found.stdout == subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True).stdout
+    assert found.stdout.split()[0] == "1.1"
