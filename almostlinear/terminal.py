@@ -89,8 +89,11 @@ def show_refuted(rows: list[dict[str, Any]]) -> None:
 
 
 def witness_text(witness: dict[str, Any]) -> str:
-    """A witness on one line: matrices, index values, both sides."""
-    parts = []
+    """A witness on one line: matrices (or sizes, where there are none), index values, both sides, the family that it is of."""
+    parts: list[str] = []
+    if not witness["inputs"]:
+        sizes = ((name, value) for name, value in witness.items() if isinstance(value, int) and name != "schema")
+        parts = [", ".join(f"{name} = {value}" for name, value in sizes)]
     for name, rows in witness["inputs"].items():
         matrix = "(" + ", ".join("(" + ", ".join(row) + ")" for row in rows) + ")"
         unit = {"ln2": " ln 2"}.get(witness.get("units", {}).get(name), "")
@@ -99,7 +102,8 @@ def witness_text(witness: dict[str, Any]) -> str:
     where = f"; at {', '.join(index)}" if index else ""
     entry = tuple(witness.get("entry", ()))
     place = f" entry {entry}" if entry not in ((), (1, 1)) else ""
-    return f"{'; '.join(parts)}{where}:{place} claimed {witness['claimed']}, true {witness['actual']}"
+    family = f"; {witness['family']}" if witness.get("family") else ""
+    return f"{'; '.join(parts)}{where}:{place} claimed {witness['claimed']}, true {witness['actual']}{family}"
 
 
 def show_statement(made: Statement, row: dict[str, Any], used_by: tuple[str, ...], as_latex: bool) -> None:

@@ -62,3 +62,14 @@ def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     found = run("new", "a-lemma", "--kind", "cost", "--dir", tmp_path / "file")
     assert found.exit_code == 2 and "cannot be made a folder" in found.stderr
+
+
+def test_a_witness_without_matrices_names_its_sizes_and_its_family():
+    from almostlinear.terminal import witness_text
+
+    shown = witness_text(
+        {"inputs": {}, "schema": 1, "n": 4, "d": 1, "claimed": "9", "actual": "44", "family": "n grows"}
+    )
+    assert shown == "n = 4, d = 1: claimed 9, true 44; n grows"
+    shown = witness_text({"inputs": {"X": [["1", "2"]]}, "n": 1, "d": 2, "claimed": "1", "actual": "2"})
+    assert shown == "X = ((1, 2)): claimed 1, true 2"
