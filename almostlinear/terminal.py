@@ -23,7 +23,11 @@ COLOURS = {
 }  # fmt: skip
 
 
-LONG = ("families", "rules", "points", "proof", "argument", "axioms")
+LONG = (
+    *("families", "rules", "points", "proof", "argument", "axioms"),
+    *("claim", "maximum", "at the stored maximum", "stages", "sha256"),
+    *("derived", "claimed / derived"),  # shown with their claim
+)
 """Details that take more than a line; the report shows them."""
 
 
@@ -120,6 +124,12 @@ def show_statement(made: Statement, row: dict[str, Any], used_by: tuple[str, ...
             head.append(" · the printed argument has a gap", style="magenta")
         out.print(head)
         out.print(Text(f"  {claim_latex(claim) if as_latex else claim_plain(claim)}"), soft_wrap=True)
+        if "constant" in found:
+            constant = {
+                k: found["constant"][k].replace("**", "^").replace("*", " ") for k in ("derived", "claimed / derived")
+            }
+            text = f"  derived: {constant['derived']}\n  claimed / derived: {constant['claimed / derived']}"
+            out.print(Text(text, style="dim"), soft_wrap=True)
     for label, values in (
         ("hypotheses", made.hypotheses),
         ("assumes", ["; ".join(map(str, made.assumes))] if made.assumes else []),
@@ -147,9 +157,16 @@ def show_evidence(records: list[dict[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for record in records:
         detail = {k: v for k, v in record["detail"].items() if k not in LONG}
-        text = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in detail.items())
+        text = ", ".join(f"{k} {_in_words(v)}" for k, v in detail.items())
         table.add_row(*(Text(str(record[k])) for k in ("part", "engine", "strength", "basis", "tried")), Text(text))
     out.print(table)
+
+
+def _in_words(value: Any) -> str:
+    """A detail of evidence: numbers short, names and values of a mapping without quotes."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_in_words(v)}" for k, v in value.items())
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def show_changes(verdicts: list[dict[str, Any]], tightness: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import sympy
@@ -15,7 +16,7 @@ from almostlinear.theorems.sizes import d, n, size
 from almostlinear.theorems.statement import Bound
 from almostlinear.verify import checker, smt
 from almostlinear.verify import steps as proof_steps
-from almostlinear.verify.certificates import collect, points, search, write
+from almostlinear.verify.certificates import boxes, collect, points, search, write
 from almostlinear.verify.engines import norms
 from almostlinear.verify.engines import steps as engine
 from almostlinear.verify.steps import CannotState, Hypothesis, Letters, Step, argument, pattern
@@ -314,3 +315,24 @@ def test_second_opinions_agree():
 def test_statements_of_steps_leave_out_what_is_not_used():
     step = step_of({**XY, "z": "nonnegative"}, ("x <= y", "y <= z"), "2*x <= 2*y")
     assert proof_steps.without(step, [1]).variables == (("x", "nonnegative"), ("y", "nonnegative"))
+
+
+# -- boxes -------------------------------------------------------------------------------------------------------------
+def test_facts_on_boxes_are_shown_and_accepted(tmp_path):
+    made = boxes.document()
+    assert checker.check(made) == {"box": len(list(boxes.facts()))}
+    assert len(made["certificates"]) >= 10 and sum(len(step["boxes"]) for step in made["certificates"]) > 1000
+
+
+def test_a_false_fact_on_a_box_is_not_shown():
+    tangent = boxes.Fact("exp below its tangent", "1 + x - exp(x)", ("x",), ((Fraction(1, 2), Fraction(1)),))
+    with pytest.raises(boxes.NotShown, match="exp below its tangent: for x in "):
+        boxes.certificate(tangent)
+    touching = boxes.Fact("a square may vanish", "x*x - 2*x + 1", ("x",), ((Fraction(0), Fraction(3)),), strict=True)
+    with pytest.raises(boxes.NotShown):
+        boxes.certificate(touching)
+
+
+def test_all_certificates_have_the_boxes_among_them(tmp_path):
+    paths = collect.write_all(tmp_path, [load()["E.7r"]], solvers=(), with_boxes=True)
+    assert boxes.FILE in {path.name for path in paths} and checker.main([str(path) for path in paths]) == 0

@@ -84,12 +84,12 @@ def certificate_write(
     plugin: PluginOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a certificate of every bound and identity that has one, with the solvers' second opinions."""
+    """Write a certificate of every bound and identity that has one, with the solvers' second opinions; of all, the facts on boxes too."""
     from almostlinear.verify.certificates import collect
 
     registry = load_registry(plugin)
     try:
-        paths = collect.write_all(out, chosen(registry, list(ids or [])))
+        paths = collect.write_all(out, chosen(registry, list(ids or [])), with_boxes=not ids)
     except OSError as error:
         bad(f"{out}: cannot be written ({error.strerror})")
     if as_json:

@@ -149,6 +149,20 @@ def j_3_constant(draw: Draw) -> Gaps:
         yield at_most(biggest(made), (draw.n * draw.d * biggest(jacobian) + 1) * biggest(error))
 
 
+def j_4_constant(draw: Draw, last: bool) -> Gaps:
+    """An error in dL/dT_1 through g_1 and Attn_1, each with its residual, and at the ``last`` through dT_0/dX."""
+    outer, layer, first = Outer(draw), Layer(draw), Outer(draw)
+    jacobians = [gradient(outer.T, outer.Z), layer.ds_dX()]
+    size, error = draw.n * draw.d, draw.noise(draw.n, draw.d)
+    allowed = biggest(error)
+    for jacobian in jacobians:
+        error, allowed = error + through(error, jacobian), (size * biggest(jacobian) + 1) * allowed
+    if last:
+        jacobian = gradient(first.T, first.Z)
+        error, allowed = through(error, jacobian), size * biggest(jacobian) * allowed
+    yield at_most(biggest(error), allowed)
+
+
 # -- K ---------------------------------------------------------------------------------------------------------------
 class Heads:
     """h heads of width d_h: Q_l, K_l, V_l are columns of X W_Q, X W_K, X W_V; Y = phi(s W_g) and a loss of Y."""

@@ -136,6 +136,8 @@ named("I.7", {f"{part} order": partial(ijk.i_7, part=part) for part in (1, 2, 3,
 named("I.8", {f"{part} order": partial(ijk.i_8, part=part) for part in (1, 2, 3)})
 named("J.3", {"chain rule, H = g": ijk.j_3_outer, "chain rule, H = Attn": ijk.j_3_attention})
 printed("J.3", constant=ijk.j_3_constant)
+printed("J.4", constant=partial(ijk.j_4_constant, last=True))
+printed("J.5", constant=partial(ijk.j_4_constant, last=False))
 named("K.2", {"chain rule": ijk.k_2_chain_rule, "sum over heads": ijk.k_2_sum})
 named("K.2", {"one head": ijk.k_2_one_head, "all heads": ijk.k_2_all_heads})
 

@@ -22,6 +22,16 @@ definition("Definition J.2", "Residual around g_i", define("T_i", Z + g_of[Z], "
 
 through_H = symbol("G_H", n, d)
 e, J = symbol("e", n * d), symbol("dH/dX", n * d, n * d)
+J_g, J_attn, J_0 = (symbol(name, n * d, n * d) for name in ("dg_1/dZ_1", "dAttn_1/dT_0", "dT_0/dX"))
+
+
+def through_one(error):
+    """The error of dL/dT_0 for an error of dL/dT_1, as one column: Lemma J.3 for g_1, then for Attn_1."""
+    after = error + J_g.T @ error
+    return after + J_attn.T @ after
+
+
+printed_step = (n * d * maxnorm(J_attn) + 1) * (n * d * maxnorm(J_g) + 1) * maxnorm(e)
 time_of_product = sympy.Max(time_of("E.11"), time_of("H.2"))
 """The time of dL/dY . dH/dX for the two H of the paper: Attn_i (Lemma E.11) and g_i (Lemma H.2)."""
 
@@ -65,6 +75,7 @@ def j_3():
     concludes=succeeds("J.4"),
     notes=(
         "dL/dT_1 is said to take nd operations, by Definition 3.1",
+        "the constant is that of J.3 twice, and nd |dT_0/dX| for the last step, whose |dT_0/dX| is printed as part of 1/poly",
         "d = O(log n) and the size of the numbers are the setting of Theorem 4.2",
     ),
     **ONE_LAYER,
@@ -74,6 +85,7 @@ def j_4():
     times = n * d + (time_of("H.2") + n * d) + (time_of("E.11") + n * d) + time_of("H.2")
     return [
         Asymptotic(times, ALMOST_LINEAR, relies_on=("H.2", "E.11", "J.3"), part="time"),
+        Bound(maxnorm(J_0.T @ through_one(e)), n * d * maxnorm(J_0) * printed_step, part="constant"),
         Asymptotic(n * d * error_of("J.3"), NEGLIGIBLE, relies_on=("E.11", "J.3"), part="error"),
     ]
 
@@ -85,7 +97,7 @@ def j_4():
     uses="J.4",
     concludes=succeeds("J.5"),
     notes=(
-        "the printed step is as in J.4, for F_{k+1}(X) = F_k(T_1); m steps give poly^m",
+        "the printed step is as in J.4, for F_{k+1}(X) = F_k(T_1); its constant is called P, and m steps give P^m",
         "d = O(log n), m = n^{o(1)} and the size of the numbers are the setting of Theorem 4.2",
     ),
     **ALL_LAYERS,
@@ -93,5 +105,6 @@ def j_4():
 def j_5():
     return [
         Asymptotic(m * time_of("J.4"), ALMOST_LINEAR, relies_on=("J.4",), part="time"),
+        Bound(maxnorm(through_one(e)), printed_step, part="constant"),
         Asymptotic(P**m * error_of("J.4"), NEGLIGIBLE, relies_on=("J.4",), granting=(Within(P, POLY),), part="error"),
     ]

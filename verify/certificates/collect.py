@@ -1,4 +1,4 @@
-"""All certificates: of every bound that has a derivation, of identities that are small, and the solvers' second opinions."""
+"""All certificates: of bounds that have a derivation, of small identities, of facts on boxes, and the solvers' second opinions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from almostlinear.theorems.weights import WeightsError
 from .. import checker, smt
 from ..engines import norms
 from ..steps import Argument, CannotState, Step, argument, chained
-from . import identities, write
+from . import boxes, identities, write
 from .points import refuted
 from .search import search
 
@@ -154,13 +154,9 @@ def second_opinions(documents: Iterable[dict[str, Any]], solvers: Sequence[str] 
 
 # -- files -------------------------------------------------------------------------------------------------------------
 def write_all(
-    folder: Path, statements: Iterable[Statement] | None = None, solvers: Sequence[str] = smt.SOLVERS
+    folder: Path, statements: Iterable[Statement], solvers: Sequence[str] = smt.SOLVERS, with_boxes: bool = False
 ) -> list[Path]:
-    """Write the certificates of all claims that have one, and the second opinions; returns the files."""
-    if statements is None:
-        from almostlinear.theorems.registry import load
-
-        statements = load()
+    """Write the certificates of all claims that have one, of the facts on boxes, and the second opinions; returns the files."""
     listed = list(statements)
     by_id = {s.id: s for s in listed}
     paths, documents = [], []
@@ -175,6 +171,8 @@ def write_all(
             if found is not None:
                 documents.append(found)
                 paths.append(write.write(folder, write.file_name(made.id, claim.part, claim.reading), found))
+    if with_boxes:
+        paths.append(write.write(folder, boxes.FILE, boxes.document()))
     if solvers:
         paths.append(write.write(folder, "second-opinions.json", second_opinions(documents, solvers)))
     return paths

@@ -42,14 +42,14 @@ def _number(x: Fraction) -> str:
     return f"({x.numerator} / {x.denominator})"
 
 
-def _around(value: arb) -> tuple[Fraction, Fraction]:
+def around(value: arb) -> tuple[Fraction, Fraction]:
     """Rational numbers a little below and above a positive ball."""
     low, high = (Fraction(float(end)) for end in (value.lower(), value.upper()))
     digits = 10**12
     return Fraction(int(low * (1 - SLACK) * digits), digits), Fraction(int(high * (1 + SLACK) * digits) + 1, digits)
 
 
-def _ball(x: Fraction) -> arb:
+def ball(x: Fraction) -> arb:
     return arb(fmpq(x.numerator, x.denominator))
 
 
@@ -60,7 +60,7 @@ def _polynomial(g: int) -> str:
 def theorems() -> Iterator[Theorem]:
     """J at numbers, the relative error and the sign of T on boxes, exp, eps_1 and tanh on boxes."""
     for g, b in POINTS:
-        low, high = _around(FUNCTIONS["J"](_ball(b), arb(g)))
+        low, high = around(FUNCTIONS["J"](ball(b), arb(g)))
         yield _theorem(
             f"J_{g}", f"J_{g}({b})", f"{_number(low)} <= J {g} {_number(b)} <= {_number(high)}",
             f"rewrite (J_with {g} {_number(b)} {factorial(g)}) by (rewrite INR_IZR_INZ; reflexivity). split; integral.",
@@ -71,7 +71,7 @@ def theorems() -> Iterator[Theorem]:
             f"intros x H. replace (T {g} x) with ({_polynomial(g)}) by (unfold T; factorials; field). "
             "interval with (i_bisect x, i_taylor x, i_degree 8, i_prec 60, i_depth 30).",
         )  # fmt: skip
-    low, high = _around(arb(1).exp())
+    low, high = around(arb(1).exp())
     yield _theorem("exp", "e", f"{_number(low)} <= exp 1 <= {_number(high)}", "split; interval.")
     for k in (1, 2):
         yield _theorem(

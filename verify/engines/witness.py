@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import lcm
+from math import ceil, lcm
 from typing import Any
 
 import numpy as np
@@ -283,6 +283,19 @@ def _refuted(task: Task, found: Violation) -> Evidence:
         ("python-flint",),
         tried=1,
         seed=task.seed,
-        detail={"sizes": found.problem.sizes},
+        detail={"sizes": found.problem.sizes, **_too_small(task.claim, found)},
         witness=json.loads(json.dumps(witness)),
     )
+
+
+def _too_small(claim: Any, found: Violation) -> dict[str, str]:
+    """What a violated bound's constant must be multiplied by at least; nothing of other claims."""
+    if not isinstance(claim, Bound):
+        return {}
+    with precision(DEFAULT_BITS):
+        share = arb(found.claimed) / arb(found.actual)
+        at_most = ceil(float(share.upper()) * (1 + 1e-12) * 10**4) / 10**4
+    return {
+        "derived": f"none: the claimed bound is too small, {found.claimed} where the left side is {found.actual}",
+        "claimed / derived": f"at most {at_most}",
+    }
