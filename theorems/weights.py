@@ -3,7 +3,7 @@
 For f~ - f with f = diag(1/(A 1)) A and f~ = diag(1/(A~ 1)) A~ of the same form, |f~ - f| <= eps_1/2 and |f~ - f|_row <= eps_1, where
 eps_1 = 2 eta / (1 + sqrt(1 - eta^2)), eta <= 1, and |A~ - A| <= eta A entry by entry (S.1). By its form
 
-    A~ = A * (1 + eta E) with |E| <= 1              has the relative error eta,
+    A~ = A * (1 +- eta E) with |E| <= 1             has the relative error eta,
     A = M * exp(S), A~ = M * T_g(S), any mask M     has the relative error J_g(|S|) (T.1, entry by entry).
 """
 
@@ -95,13 +95,14 @@ def _relative_error(near: Formula, exact: Formula) -> tuple[sympy.Expr, tuple[st
 
 
 def _perturbation(factor: Formula) -> sympy.Expr | None:
-    """eta of 1 + eta E with |E| <= 1."""
+    """eta of 1 + eta E or 1 - eta E with |E| <= 1."""
     if factor.op != "add" or _bare(factor.args[0]).op != "ones":
         return None
     part = _bare(factor.args[1])
     if part.op != "scale" or not (part.args[0].op == "symbol" and part.args[0].data[1] == "unit"):
         return None
-    return part.data[0] if part.data[0].is_nonnegative else None
+    eta = part.data[0]
+    return next((x for x in (eta, -eta) if x.is_nonnegative), None)
 
 
 def _positive(a: Formula) -> bool:

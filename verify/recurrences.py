@@ -59,13 +59,13 @@ def _named(symbol: sympy.Symbol) -> str:
 def steps_of_layers() -> Any:
     """The module of the recurrences, imported after the sections before it, so that statements keep their order."""
     load()
-    from almostlinear.theorems.repaired import layers
+    from almostlinear.theorems.repaired import layer_steps
 
-    return layers
+    return layer_steps
 
 
 class Theory:
-    """The steps of `theorems.repaired.layers` (or of a stand-in with the same names) and the claims' right sides, for balls."""
+    """The steps of `theorems.repaired.layer_steps` (or of a stand-in with the same names) and the claims' right sides, for balls."""
 
     HEAD = ("tau", "H", "r", "r_t", "om", "w")
 

@@ -9,14 +9,15 @@ K~ = <G, f~ h>. With az_i = |Z~_i - Z_i|, a_i = |T~_i - T_i| (largest entries; a
     backward    dz_i = mu e_i + bend az_i gam_i       |dL/dZ_i|_1 <= mu gam_i         e_m by the loss (m.7)
                 e_{i-1} = lam dz_i + |dL/dZ_i|_1 (alpha eps_1 + beta a_{i-1})         gam_{i-1} <= lam mu gam_i
 
-Every constant (H, r, r', R_X, om, ...) is the larger one of the exact and the perturbed run. A causal mask changes nothing; with several
-heads Lam, alpha, beta and H are those of the largest head, and no factor h arises. The steps are written once, as functions of SymPy
-expressions: m.1 to m.3 claim them for one layer, m.4 and m.5 solve them; m.6 gives the constants of the maps g_i, m.7 those of losses.
+m.1 to m.3 say which constant is of the exact and which of the perturbed run; above, each is the larger of the two. A causal mask changes
+nothing; with several heads Lam, alpha, beta and H are those of the largest head, and no factor h arises. The steps are written once, as
+functions of SymPy expressions: m.1 to m.3 claim them for one layer, m.4 and m.5 solve them; m.6 gives the constants of the maps g_i, m.7
+those of losses. The steps are in `layer_steps`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import sympy
 from sympy import Expr
@@ -31,149 +32,27 @@ from .errors_l1 import E as noise
 from .errors_l1 import M
 from .errors_max import tau
 from .kernel import ONE, eps_1, eta, normalised
+from .layer_steps import (
+    KAPPA,
+    POSITION,
+    Head,
+    Layer,
+    added_backward,
+    dense,
+    error_of_dT,
+    error_of_dW,
+    error_of_dWg,
+    error_of_dWV,
+    error_of_dZ,
+    error_of_factor,
+    error_of_loss,
+    error_of_T,
+    error_of_Z,
+    layer_norm,
+    linear,
+    size_of_dZ,
+)
 from .structure import Delta, with_residual
-
-
-# -- constants -----------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Head:
-    """One head: its scale, H = |h|, r and r_t (largest row l1 of XW and XW^T), om (largest column l1 of W_V) and w = |W|_1."""
-
-    tau: Expr
-    H: Expr
-    r: Expr
-    r_t: Expr
-    om: Expr
-    w: Expr
-
-    @property
-    def Lam(self) -> Expr:
-        """What attention magnifies an error by."""
-        return self.om + self.tau * self.H * (self.r + self.r_t)
-
-    @property
-    def alpha(self) -> Expr:
-        """Error of dL/dX, by eps_1 and |dL/ds|_1."""
-        return self.om + 2 * self.tau * self.H * (self.r + self.r_t)
-
-    @property
-    def beta(self) -> Expr:
-        """Change of dL/dX with X, by |X~ - X| and |dL/ds|_1."""
-        return 2 * self.tau * (self.r + self.r_t) * self.Lam + 2 * self.tau * self.H * self.w
-
-    def of_weights(self, a: Expr, eps: Expr) -> Expr:
-        """Row l1 error of f~(X~) against f(X), a = |X~ - X|."""
-        return eps + self.tau * a * (self.r + self.r_t)
-
-
-@dataclass(frozen=True)
-class Smooth:
-    """A map of rows: its Lipschitz constant in the max norm, and that of its derivative (the l1 norm of J^T, per |z~ - z|): m.6."""
-
-    lipschitz: Expr
-    bend: Expr
-
-    def then(self, last: Smooth) -> Smooth:
-        """This map, then another one."""
-        return Smooth(self.lipschitz * last.lipschitz, last.bend * self.lipschitz**2 + last.lipschitz * self.bend)
-
-
-POSITION = Smooth(sympy.Integer(1), sympy.Integer(0))
-"""z + p, p the positional encoding."""
-
-
-def dense(L1: Expr, L2: Expr, og: Expr) -> Smooth:
-    """phi(z W_g): L1 = sup |phi'|, L2 = sup |phi''|, og the largest column l1 of W_g."""
-    return Smooth(L1 * og, L2 * og**2)
-
-
-def linear(og: Expr) -> Smooth:
-    """z W, og the largest column l1 of W; of a fixed dropout mask og is its largest entry."""
-    return Smooth(og, sympy.Integer(0))
-
-
-def layer_norm(width: Expr, floor: Expr) -> Smooth:
-    """c / sqrt(|c|^2/width + floor^2), c the centred row; the constants hold for every row."""
-    centred, spread = 1 - 1 / sympy.sympify(width), sympy.sqrt(width - 1)
-    return Smooth((2 * centred + spread) / floor, 4 * (centred + spread) / floor**2)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: lam and mu, alpha, beta and H of its largest heads, and ``bend`` of g_i."""
-
-    lam: Expr
-    mu: Expr
-    alpha: Expr
-    beta: Expr
-    H: Expr
-    bend: Expr
-
-    @classmethod
-    def of(cls, sig: Expr, g: Smooth, *heads: Head) -> Layer:
-        """From sig, the map g_i and the heads."""
-        Lam, alpha, beta, H = (sympy.Max(*(getattr(x, name) for x in heads)) for name in ("Lam", "alpha", "beta", "H"))
-        return cls(sig + Lam, sig + g.lipschitz, alpha, beta, H, g.bend)
-
-
-# -- steps ---------------------------------------------------------------------------------------------------------------
-def error_of_Z(layer: Layer, a: Expr, eps: Expr) -> Expr:
-    """az_i from a = a_{i-1}."""
-    return layer.lam * a + eps * layer.H
-
-
-def error_of_T(layer: Layer, az: Expr) -> Expr:
-    """a_i from az = az_i."""
-    return layer.mu * az
-
-
-def error_of_dZ(layer: Layer, e: Expr, az: Expr, gam: Expr) -> Expr:
-    """dz_i from e = e_i, az = az_i and gam = gam_i."""
-    return layer.mu * e + layer.bend * az * gam
-
-
-def size_of_dZ(layer: Layer, gam: Expr) -> Expr:
-    """|dL/dZ_i|_1 from gam = gam_i."""
-    return layer.mu * gam
-
-
-def error_of_dT(layer: Layer, dz: Expr, total: Expr, a: Expr, eps: Expr) -> Expr:
-    """e_{i-1} from dz = dz_i, total = |dL/dZ_i|_1 and a = a_{i-1}."""
-    return layer.lam * dz + total * (layer.alpha * eps + layer.beta * a)
-
-
-def size_of_dT(layer: Layer, total: Expr) -> Expr:
-    """gam_{i-1} from total = |dL/dZ_i|_1."""
-    return layer.lam * total
-
-
-def error_of_dW(head: Head, R_X: Expr, dz: Expr, total: Expr, a: Expr, eps: Expr) -> Expr:
-    """Largest entry of the error of dL/dW of one head; R_X = |T_{i-1}|."""
-    core = total * (head.om * a + 2 * head.H * head.of_weights(a, eps)) + head.H * dz
-    return head.tau * (R_X**2 * core + 2 * R_X * a * head.H * total)
-
-
-def error_of_dWV(head: Head, R_X: Expr, dz: Expr, total: Expr, a: Expr, eps: Expr) -> Expr:
-    """Largest entry of the error of dL/dW_V of one head."""
-    return R_X * dz + (a + head.of_weights(a, eps) * R_X) * total
-
-
-def error_of_dWg(R_Z: Expr, L1: Expr, L2: Expr, og: Expr, e: Expr, az: Expr, gam: Expr) -> Expr:
-    """Largest entry of the error of dL/dW_g, g_i(Z) = phi(Z W_g); R_Z = |Z_i|."""
-    return R_Z * L1 * e + gam * (az * L1 + R_Z * L2 * og * az)
-
-
-def error_of_factor(error: Expr, columns: Expr) -> Expr:
-    """Of dL/dW_Q = (dL/dW) W_K, from the error of dL/dW and the largest column l1 of W_K; of dL/dW_K with W_Q."""
-    return columns * error
-
-
-def added_backward(layer: Layer, A: Expr, s: Expr) -> Expr:
-    """What a layer adds to e_{i-1}, by eps_1 gam_i, where a_{i-1} <= eps_1 A s."""
-    moved = A * s
-    through_g = layer.lam * layer.bend * (layer.lam * moved + layer.H)
-    return through_g + layer.mu * (layer.alpha + layer.beta * moved)
-
 
 # -- one layer, for any inputs and upstream gradients ------------------------------------------------------------------------
 FACT = {"kind": "error-bound", "origin": "repair", "source": "theory of m layers"}
@@ -185,16 +64,16 @@ Z_low, G_low = define("Z~", Z + small["Delta_Z"], "m.1"), define("G~", G + small
 a, az, dz = maxnorm(small["Delta_X"]), maxnorm(small["Delta_Z"]), l1norm(small["Delta_G"])
 
 
-def larger(norm, of) -> Expr:
-    """The larger norm of the exact and of the perturbed matrix."""
-    return sympy.Max(norm(of(X)), norm(of(X_low)))
+def both_rows(x: Formula) -> Expr:
+    """r + r_t of an input."""
+    return rownorm(x @ W) + rownorm(x @ W.T)
 
 
-head = Head(
-    tau, larger(maxnorm, lambda x: x @ W_V), larger(rownorm, lambda x: x @ W), larger(rownorm, lambda x: x @ W.T),
-    colnorm(W_V), l1norm(W),
-)  # fmt: skip
-R_X, R_Z, og = larger(maxnorm, lambda x: x), sympy.Max(maxnorm(Z), maxnorm(Z_low)), colnorm(W_g)
+om, w, og = colnorm(W_V), l1norm(W), colnorm(W_g)
+head = Head(tau, maxnorm(X @ W_V), rownorm(X @ W), rownorm(X_low @ W.T), om, w, outer=both_rows(X_low))
+"""X~ W X~^T - X W X^T = Delta W X~^T + X W Delta^T: the scores have r of X and r_t of X~. H is of X, as (X~ - X) W_V goes with om."""
+head_low = Head(tau, maxnorm(X_low @ W_V), rownorm(X_low @ W), rownorm(X_low @ W.T), om, w)
+R_X, R_low, R_Z_low = maxnorm(X), maxnorm(X_low), maxnorm(Z_low)
 
 
 def attention_weights(x: Formula, relative: Expr, name: str) -> Formula:
@@ -223,9 +102,10 @@ def input_gradient(weights: Formula, p: Formula, x: Formula, upstream: Formula) 
 
 
 slope, curve = symbol("phi'", n, d), symbol("phi''", n, d)
-slope_low = slope + curve * (small["Delta_Z"] @ W_g)
+bent = curve * (small["Delta_Z"] @ W_g)
+slope_low = slope + bent
 """phi'(Z~ W_g) by the mean value theorem: phi'' is taken between Z W_g and Z~ W_g, entry by entry."""
-L1, L2 = sympy.Max(maxnorm(slope), maxnorm(slope_low)), maxnorm(curve)
+L1, L1_low, L2 = maxnorm(slope), maxnorm(slope_low), maxnorm(curve)
 WORDS = {0: "without residual", 1: "with residual"}
 
 
@@ -234,7 +114,7 @@ def m_1():
     """X~ = X + Delta_X eps, Z~ = Z + Delta_Z eps; phi(Z~ W_g) - phi(Z W_g) = phi' * ((Z~ - Z) W_g) by the mean value theorem."""
     claims = []
     for sig, word in WORDS.items():
-        layer = Layer.of(sympy.Integer(sig), dense(maxnorm(slope), L2, og), head)
+        layer = Layer.of(sympy.Integer(sig), dense(L1, L2, og), head)
         output = with_residual(sig, small["Delta_X"], f_low @ X_low @ W_V - f @ X @ W_V)
         through = with_residual(sig, small["Delta_Z"], slope * (small["Delta_Z"] @ W_g))
         claims += [
@@ -251,14 +131,15 @@ def m_2():
     change = input_gradient(f_moved, P_moved, X_low, G) - exact
     gap = input_gradient(f_low, P_low, X_low, G_low) - exact
     found = (g_T + Delta) * slope_low @ W_g.T - (g_T * slope) @ W_g.T
+    split = (Delta * slope_low) @ W_g.T + (g_T * bent) @ W_g.T
     claims = [Bound(l1norm(change), head.beta * a * l1norm(G), part="moved input")]
     for sig, word in WORDS.items():
-        layer = Layer.of(sympy.Integer(sig), dense(L1, L2, og), head)
+        layer = replace(Layer.of(sympy.Integer(sig), dense(L1_low, L2, og), head), lam=sig + head_low.Lam)
         through, before = with_residual(sig, Delta, found), with_residual(sig, small["Delta_G"], gap)
         in_Z = error_of_dZ(layer, l1norm(Delta), az, l1norm(g_T))
         in_T = error_of_dT(layer, dz, l1norm(G), a, eps_1)
         claims += [
-            Bound(l1norm(through), in_Z, part=f"g_i, {word}"),
+            Bound(l1norm(through), in_Z, part=f"g_i, {word}", via=with_residual(sig, Delta, split)),
             Bound(l1norm(before), in_T, part=f"attention, {word}", given=ONE),
         ]
     return claims
@@ -271,11 +152,22 @@ def m_3():
     in_W = (X_low.T @ P_low @ X_low - X.T @ P @ X) * tau
     in_W_V = (f_low @ X_low).T @ G_low - (f @ X).T @ G
     in_W_g = Z_low.T @ ((g_T + Delta) * slope_low) - Z.T @ (g_T * slope)
+    split = Z_low.T @ (Delta * slope_low) + Z_low.T @ (g_T * bent) + small["Delta_Z"].T @ (g_T * slope)
     dW, W_K = symbol("dL/dW~ - dL/dW", d, d), symbol("W_K", d, d)
     return [
-        Bound(maxnorm(in_W), error_of_dW(head, R_X, dz, total, a, eps_1), part="dL/dW", given=ONE),
-        Bound(maxnorm(in_W_V), error_of_dWV(head, R_X, dz, total, a, eps_1), part="dL/dW_V", given=ONE),
-        Bound(maxnorm(in_W_g), error_of_dWg(R_Z, L1, L2, og, l1norm(Delta), az, l1norm(g_T)), part="dL/dW_g"),
+        Bound(
+            maxnorm(in_W),
+            error_of_dW(head, R_X, dz, total, a, eps_1, R_low=R_low, H_low=head_low.H),
+            part="dL/dW",
+            given=ONE,
+        ),
+        Bound(maxnorm(in_W_V), error_of_dWV(head, R_X, dz, total, a, eps_1, R_low=R_low), part="dL/dW_V", given=ONE),
+        Bound(
+            maxnorm(in_W_g),
+            error_of_dWg(R_Z_low, L1, L2, og, l1norm(Delta), az, l1norm(g_T), L1_low=L1_low),
+            part="dL/dW_g",
+            via=split,
+        ),
         Bound(maxnorm(dW @ W_K), error_of_factor(maxnorm(dW), colnorm(W_K)), part="dL/dW_Q"),
     ]
 
@@ -290,8 +182,8 @@ j = size("j")
 lam, mu, alpha, beta, H, bend, p, s, v, gam = map(
     scalar, ("lam", "mu", "alpha", "beta", "H", "bend", "p", "s", "v", "gamma")
 )
-r, om, R, L, O, e = map(scalar, ("r", "omega", "R", "L", "og", "e"))
-one_head = Head(tau, H, r, sympy.Integer(0), om, sympy.Integer(0))
+r, omega, R, L, O, e = map(scalar, ("r", "omega", "R", "L", "og", "e"))
+one_head = Head(tau, H, r, sympy.Integer(0), omega, sympy.Integer(0))
 any_layer = Layer(lam, mu, alpha, beta, H, bend)
 
 
@@ -374,15 +266,6 @@ def m_6():
         Bound(rownorm(centre - unit_row @ unit_row.T * (1 / d)), norm.lipschitz, part="LayerNorm", given=given),
         Bound(rownorm(turned), norm.bend * maxnorm(u), part="LayerNorm, derivative", given=given),
     ]
-
-
-KAPPA = {"sum": sympy.Integer(0), "l2": sympy.Integer(2), "cross entropy": 1 / d}
-"""Losses: the sum (or any <C, T>), |T - Y|^2 and cross entropy of the rows' softmax; any other loss with its own kappa."""
-
-
-def error_of_loss(kappa: Expr, a: Expr) -> Expr:
-    """e_m from a = a_m: entries of dL/dT_m are kappa-Lipschitz in the max norm (or their l1 norm is n d kappa-Lipschitz)."""
-    return kappa * n * d * a
 
 
 @statement("m.7", "Constants of losses", uses=("S.2",), **FACT)

@@ -25,7 +25,7 @@ from .lowering import Sides
 from .search import Effort, hunt
 from .space import Cell, Space, masked, names_of, space_of
 
-SHAPES = ((4, 2), (2, 2), (3, 3), (8, 2), (4, 4), (6, 3), (2, 4), (1, 1))
+SHAPES = ((4, 2), (2, 2), (2, 4), (3, 3), (8, 2), (4, 4), (6, 3), (1, 1))
 """n and d of the cells, in this order."""
 DEGREES = (2, 1, 4, 3, 6)
 OTHERS = (2, 3, 1)

@@ -63,17 +63,39 @@ _RULES: dict[str, Callable[[Formula], set[sympy.Expr]]] = {
 
 
 def implies(found: sympy.Expr, claimed: sympy.Expr) -> bool:
-    """Whether found <= claimed for all sizes: the same, by a shifted polynomial, or by binom(k, g) <= binom(2k, 2g).
-
-    The last is Vandermonde's identity: binom(2k, 2g) = sum_j binom(k, j) binom(k, 2g - j) >= binom(k, g)^2.
-    """
+    """Whether found <= claimed for all sizes: the same, by a shifted polynomial, or between binomials by Pascal's rule."""
     if sympy.expand(found - claimed) == 0:
         return True
-    if isinstance(found, sympy.binomial) and isinstance(claimed, sympy.binomial):
-        return all(sympy.expand(2 * x - y) == 0 for x, y in zip(found.args, claimed.args, strict=True))
+    if isinstance(found, sympy.binomial):
+        return _between_binomials(found, sympy.expand(claimed))
     if found.atoms(sympy.binomial) or claimed.atoms(sympy.binomial):
         return False
     return certificate(found, claimed) is not None
+
+
+def _between_binomials(found: sympy.binomial, claimed: sympy.Expr) -> bool:
+    """B(p, q) <= B(p', q'), B(p', q') - 1 or B(p', q')/2 for all sizes, where B(p, q) = binom(p + q, q).
+
+    B grows with p and with q. If p, q >= 1 and one of the two grows, then by B(p + 1, q) = B(p, q) + B(p + 1, q - 1) by at least 1; if
+    both do, B(p + 1, q + 1) = B(p, q + 1) + B(p + 1, q) >= 2 B(p, q).
+    """
+    less, rest = claimed.as_coeff_Add()
+    factor, larger = rest.as_coeff_Mul()
+    if not isinstance(larger, sympy.binomial):
+        return False
+    (p, q), (p_1, q_1) = ((b.args[0] - b.args[1], b.args[1]) for b in (found, larger))
+
+    def at_most(x: sympy.Expr, y: sympy.Expr) -> bool:
+        return certificate(sympy.expand(x), sympy.expand(y)) is not None
+
+    if not (at_most(p, p_1) and at_most(q, q_1)):
+        return False
+    in_p, in_q = at_most(p + 1, p_1), at_most(q + 1, q_1)
+    if less == 0 and (factor == 1 or (factor == sympy.Rational(1, 2) and in_p and in_q)):
+        return True
+    return (
+        less == -1 and factor == 1 and (in_p or in_q) and at_most(sympy.Integer(1), p) and at_most(sympy.Integer(1), q)
+    )
 
 
 def observed(formula: Formula, problem: Problem) -> int:

@@ -125,7 +125,10 @@ def _symbols(claim: Claim) -> dict[str, Formula]:
 def _bound(made: Statement, claim: Bound) -> Iterator[Raw]:
     """Mistakes in the right side, in a hypothesis, and in one of two matrices whose difference is bounded."""
     for operator, found in expressions.mutants(claim.right):
-        yield _built(operator, "right", partial(replace, claim, right=found, typo=""))
+        if _has_values(found):
+            yield _built(operator, "right", partial(replace, claim, right=found, typo=""))
+        else:
+            yield operator, "right", None, f"{found} is no real number at some sizes"
     for norm in sorted((x for x in claim.left.free_symbols if isinstance(x, Norm)), key=lambda x: (x.name, x.norm)):
         for planted in _of_difference(norm.formula):
             if planted.formula is None:
@@ -156,6 +159,12 @@ def _of_difference(a: Formula) -> Iterator[formulas.Planted]:
             else:
                 args = (*a.args[:k], planted.formula, *a.args[k + 1 :])
                 yield formulas.Planted(planted.operator, rebuilt(a, args))
+
+
+def _has_values(e: sympy.Expr) -> bool:
+    """Whether an expression is a real number at small sizes: not a factorial below zero, nor a root that vanished under its sign."""
+    sizes = [s for s in e.free_symbols if s.is_integer]
+    return not any(e.subs(dict.fromkeys(sizes, k)).has(sympy.I, sympy.zoo, sympy.nan, sympy.oo) for k in (1, 2, 3))
 
 
 def _has_value_without(right: sympy.Expr, relation: sympy.core.relational.Relational) -> bool:

@@ -27,6 +27,8 @@ from ..evidence import GAP, REFUTED, Evidence
 from ..task import PROFILES, Task
 from ..workers import AHEAD, prepare
 from .claims import LOST, Mutant
+from .implied import implied
+from .population import is_proved
 
 KILLED = (REFUTED, GAP)
 TRUE = "proved"
@@ -97,13 +99,18 @@ def judge(mutant: Mutant, registry: Registry, profile: str = "quick", seed: int 
                 strongest = (record.strength, record.engine, detail)
     except (CannotExamine, NotImplementedError, KeyError, ValueError, ArithmeticError) as error:
         strongest = ("cannot be examined", type(error).__name__, {"error": str(error)[:200]})
+    if verdict == SURVIVED and isinstance(true, Bound) and isinstance(claim, Bound):
+        why = implied(replace(task, claim=true), claim)
+        if why and is_proved(true, made):
+            strongest, verdict = (TRUE, "implied", {}), TRUE
     if verdict == SURVIVED and isinstance(claim, Bound):
         hunted = _hunted(replace(task, profile=PROFILES[HUNT]))
         if hunted is not None:
             strongest, verdict = (REFUTED, hunted.engine, {"sizes": hunted.detail.get("sizes", {})}), REFUTED
     reached, engine, detail = strongest
     if verdict == SURVIVED:
-        why = f"{reached} by {engine}" if engine else reached
+        found = f"{reached} by {engine}" if engine else reached
+        why = f"{found}; {why}" if why else found
     return _made(mutant, verdict, engine, time.process_time() - begun, why, detail)
 
 

@@ -82,6 +82,12 @@ def _in_turn(groups: Iterable[list[Mutant]], rng: random.Random) -> Iterator[Mut
         yield from (group[k] for group in shuffled if k < len(group))
 
 
+def is_proved(claim: Claim, made: Statement) -> bool:
+    """Whether the baseline calls a claim proved."""
+    known = json.loads(BASELINE.read_text(encoding="utf-8"))["statements"]
+    return bool(known.get(made.id, {}).get("claims", {}).get(f"{claim.part} | {claim.reading}") == "proved")
+
+
 def true_claims(registry: Registry, without: Iterable[str] = ()) -> Iterator[tuple[Statement, Claim]]:
     """Claims whose verdict in the baseline is proved or enclosed."""
     known = json.loads(BASELINE.read_text(encoding="utf-8"))["statements"]

@@ -1,0 +1,75 @@
+"""Mutants that follow from the true claim, and ranks between binomials: what is said to follow does, and nothing else is said to."""
+
+import itertools
+from math import comb
+
+import pytest
+import sympy
+
+from almostlinear.theorems import Bound, d, l1norm, maxnorm, n, rownorm, symbol
+from almostlinear.theorems.functions import BesselTail, J, T
+from almostlinear.theorems.sizes import size
+from almostlinear.verify.engines.rank import implies
+from almostlinear.verify.mutation.implied import implied
+from almostlinear.verify.task import PROFILES, Task
+from tests.helpers import own
+
+A, S = symbol("A", n, n), symbol("S", n, n)
+g = size("g")
+x, b, eta = maxnorm(S), sympy.Symbol("b", nonnegative=True), sympy.Symbol("eta", positive=True)
+
+
+def why(right, mutant, *, left=None, mutant_left=None):
+    true = Bound(left if left is not None else maxnorm(A), right)
+    made = own("of a test", true)
+    new = Bound(mutant_left if mutant_left is not None else true.left, mutant)
+    return implied(Task(made, true, "", PROFILES["quick"], 0), new)
+
+
+WEAKER = {
+    "more": (n * x, n**2 * x),
+    "another norm": (n * x, n * rownorm(S)),
+    "all entries": (rownorm(S), l1norm(S)),
+    "under exp": (sympy.exp(maxnorm(S)), sympy.exp(l1norm(S))),
+    "a lower degree subtracted": (sympy.exp(x) - T(x, g), sympy.exp(x) - T(x, g - 1)),
+    "a longer tail": (2 * BesselTail(b, g), 2 * BesselTail(b, g - 1)),
+    "a smaller denominator": (x * eta / (1 + sympy.sqrt(1 - eta**2)), x * eta / sympy.sqrt(1 - eta**2)),
+    "a value in the root": (J(x, g) / (1 + sympy.sqrt(1 - J(x, g) ** 2)), J(x, g) / sympy.sqrt(1 - J(x, g) ** 2)),
+}
+
+
+@pytest.mark.parametrize("name", WEAKER)
+def test_a_weaker_bound_follows_and_the_stronger_one_does_not(name):
+    right, weaker = WEAKER[name]
+    assert why(right, weaker) == "weaker and true: it follows from the true claim"
+    assert why(weaker, right) == ""
+
+
+def test_equal_left_sides_are_proved_equal():
+    symmetric = A + A.T
+    assert "proved equal" in why(n, n, left=maxnorm(symmetric), mutant_left=maxnorm(symmetric.T))
+    assert why(n, n, left=maxnorm(A + A), mutant_left=maxnorm(symmetric)) == ""
+    assert why(n, n, left=maxnorm(symmetric), mutant_left=rownorm(symmetric.T)) == ""
+
+
+# -- binomials -----------------------------------------------------------------------------------------------------------
+RANKS = {
+    "itself": (sympy.binomial(d + g, g), True),
+    "of twice both": (sympy.binomial(2 * d + 2 * g, 2 * g), True),
+    "one less than of twice both": (sympy.binomial(2 * d + 2 * g, 2 * g) - 1, True),
+    "half of twice both": (sympy.binomial(2 * d + 2 * g, 2 * g) / 2, True),
+    "half of one more in d": (sympy.binomial(d + 1 + g, g) / 2, False),
+    "one less": (sympy.binomial(d + g, g) - 1, False),
+    "of one degree less": (sympy.binomial(d + g - 1, g - 1), False),
+    "of two features": (sympy.binomial(2 + g, g), False),
+    "a third": (sympy.binomial(2 * d + 2 * g, 2 * g) / 3, False),
+}
+
+
+@pytest.mark.parametrize("name", RANKS)
+def test_ranks_are_compared_by_pascals_rule(name):
+    claimed, holds = RANKS[name]
+    assert implies(sympy.binomial(d + g, g), claimed) == holds
+    if holds:
+        for p, q in itertools.product(range(1, 5), repeat=2):
+            assert comb(p + q, q) <= claimed.subs({d: p, g: q})
