@@ -4,14 +4,16 @@
 # make mutants  a thousand planted mistakes, judged by the engines (20 minutes)
 # make check    format, lint, types
 # make bench    times of the verification, and of attention and models beside their peers (10 minutes)
+# make experiments   does it train, what does the error cost, how does it scale (10 minutes; PROFILE=full: 3 hours, can be resumed)
 # make certificates   every argument that has one as a file, checked again by the stand-alone checker
 # make coq      norm rules, claims and steps compiled by Coq (apt-get install coq libcoq-interval libcoq-mathcomp-ssreflect)
 # Each sets up .venv by itself, once; PIP_ARGS is handed to pip.
 
 .DELETE_ON_ERROR:
-.PHONY: verify test slow mutants check bench certificates coq clean
+.PHONY: verify test slow mutants check bench experiments certificates coq clean
 
 PYTHON ?= python3
+PROFILE ?= quick
 BIN := .venv/bin
 
 # The matrices are small: a second thread costs more than it brings, and sums stay in one order.
@@ -43,6 +45,10 @@ check: .venv/.stamp
 bench: .venv/.stamp
 	@$(BIN)/python benchmarks/verification.py
 	@$(BIN)/python -m benchmarks
+
+experiments: .venv/.stamp
+	@$(BIN)/python -m experiments --profile $(PROFILE)
+	@$(BIN)/python -m experiments --compare
 
 certificates: .venv/.stamp
 	@rm -rf .almostlinear/certificates

@@ -1,14 +1,17 @@
 """`pytest --almostlinear FILE_OR_MODULE`: own statements as tests, judged like the paper's.
 
-Each statement is a test, ``lemmas.py::my.1``. It fails where the statement is refuted, lacks a hypothesis or stays open, and shows the
-witness, the command that evaluates it again and, where one was found and proved, a true form; ``-v`` says what a passed one rests on. The
-table of verdicts stands at the end. Settings in the configuration file: ``almostlinear = lemmas.py other.module``.
+Each statement is a test, ``lemmas.py::my.1``. It fails where the statement is refuted, lacks a hypothesis or stays open, and
+shows the witness, the command that evaluates it again and, where one was found and proved, a true form; ``-v`` says what a passed
+one rests on. The table of verdicts stands at the end, with the path of a report of these statements and what they build on.
+Settings in the configuration file: ``almostlinear = lemmas.py other.module``.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--almostlinear-profile", default="quick", choices=["quick", "ci", "thorough"], help="how much to try"
+    )
+    group.addoption(
+        "--almostlinear-report", default=".almostlinear/report", metavar="DIR", help="where the report goes"
     )
     group.addoption("--almostlinear-seed", default=0, type=int, metavar="N", help="of everything that is drawn")
     parser.addini("almostlinear", "files or modules of own statements", type="args", default=[])
@@ -102,7 +108,8 @@ class Lemmas(pytest.File):
     """A file of statements."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from almostlinear.theorems.registry import PluginError, load, load_plugin
+        from almostlinear.theorems.plugins import PluginError, load_plugin
+        from almostlinear.theorems.registry import load
 
         config, path = self.config, self.path.resolve()
         loaded = config.stash[LOADED]
@@ -132,6 +139,7 @@ class Lemma(pytest.Item):
 
     def _examine(self) -> Any:
         """The status of the statement after its examination, and that of what it rests on."""
+        from almostlinear.theorems.plugins import located
         from almostlinear.theorems.registry import registry
         from almostlinear.verify.campaign import CannotExamine, run
         from almostlinear.verify.ledger import Ledger, LedgerError
@@ -155,14 +163,14 @@ class Lemma(pytest.Item):
                 write_witnesses(ledger, [found])
                 return next(s for s in statuses(registry, ledger) if s.statement.id == self.name)
         except (CannotExamine, LedgerError) as error:
-            raise LemmaFails(str(error)) from None
+            raise LemmaFails(located(str(error), registry[self.name])) from None
 
     def _source(self) -> str:
         name = self.config.stash[SOURCES][self.path.resolve()]
         return name if not name.endswith(".py") else _relative(self.path.resolve())
 
     def _again(self) -> str:
-        return f"pytest --almostlinear {self._source()} {self.nodeid}"
+        return shlex.join(["pytest", "--almostlinear", self._source(), self.nodeid])
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, LemmaFails):
@@ -210,7 +218,7 @@ def _why(found: Any, again: str, source: str) -> Iterator[str]:
         if record.engine == "repair" and record.detail["suggestion proved"]:
             yield f"  true form  right side {record.detail['suggested']} (proved)"
     if witness is not None and witness.get("file"):
-        yield f"  replay     almostlinear replay {witness['file']} --plugin {source}"
+        yield f"  replay     almostlinear replay {witness['file']} --plugin {shlex.quote(source)}"
     yield f"  again      {again}"
 
 
@@ -226,14 +234,48 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The verdicts of the statements that ran, and where the report is."""
+    """The verdicts of the statements that ran, and the page that shows them."""
     reports = [r for listed in terminalreporter.stats.values() for r in listed]
     rows = {row["id"]: row for r in reports if getattr(r, "when", None) == "call" and (row := _verdict(r))}
     if not rows:
         return
-    sources = [f"--plugin {_relative(p) if n.endswith('.py') else n}" for p, n in config.stash[SOURCES].items()]
-    command = " ".join(["almostlinear report --ledger", str(ledger_path(config)), *sources])
-    summary(terminalreporter, list(rows.values()), f"for the report: {command}")
+    try:
+        last = f"report: {_relative(write_report(config, set(rows)).resolve())}"
+    except Exception as error:  # the verdicts stand, whatever becomes of the page
+        last = f"the report could not be written: {type(error).__name__}: {error}"
+    summary(terminalreporter, list(rows.values()), last)
+
+
+def write_report(config: pytest.Config, ids: set[str]) -> Path:
+    """A report of these statements and of what they build on; its first page."""
+    from almostlinear.reports import build
+    from almostlinear.theorems.plugins import load_plugin
+    from almostlinear.theorems.registry import Registry, load
+    from almostlinear.verify.ledger import Ledger
+    from almostlinear.verify.status import statuses
+    from almostlinear.verify.task import versions
+
+    registry = load()
+    for path, name in config.stash[SOURCES].items():
+        if path not in config.stash[LOADED]:  # it was loaded by the processes that examined it
+            config.stash[LOADED][path] = [made.id for made in load_plugin(str(path) if name.endswith(".py") else name)]
+    wanted, waiting = set(ids), list(ids)
+    while waiting:
+        below = [used for used in registry.uses(waiting.pop()) if used in registry and used not in wanted]
+        wanted.update(below)
+        waiting += below
+    shown = Registry()
+    for made in registry:
+        if made.id in wanted:
+            shown.add(made)
+    with Ledger(ledger_path(config), must_exist=True) as ledger:
+        rows = [status.to_json() for status in statuses(registry, ledger) if status.statement.id in wanted]
+    run = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"), "seed": config.getoption("--almostlinear-seed"),
+        "profile": config.getoption("--almostlinear-profile"), "versions": versions("sympy", "python-flint"),
+        "plugins": [_relative(p) if n.endswith(".py") else n for p, n in config.stash[SOURCES].items()],
+    }  # fmt: skip
+    return build(rows, shown, Path(config.getoption("--almostlinear-report")), run)
 
 
 def summary(terminalreporter: Any, rows: list[dict[str, Any]], last: str) -> None:

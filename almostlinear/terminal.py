@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from typing import Any
@@ -80,8 +81,9 @@ def show_status(rows: list[dict[str, Any]]) -> None:
     out.print(Text(" · ").join(Text(f"{counts[v]} ") + verdict_text(v) for v in VERDICTS if counts[v]))
 
 
-def show_refuted(rows: list[dict[str, Any]]) -> None:
-    """Each refuted statement with its witness in a few lines."""
+def show_refuted(rows: list[dict[str, Any]], plugins: list[str] | None = None) -> None:
+    """Each refuted statement with its witness in a few lines; ``plugins`` are what states the own ones, for the command to replay."""
+    named = "".join(f" --plugin {shlex.quote(name)}" for name in plugins or ())
     for row in rows:
         witness = row["witness"]
         if witness is None:
@@ -89,7 +91,8 @@ def show_refuted(rows: list[dict[str, Any]]) -> None:
         out.print(verdict_text(row["verdict"]) + Text(f" {row['id']} {row['title']}", style="bold"))
         out.print(Text(f"  {witness_text(witness)}"))
         if witness.get("file"):
-            out.print(Text(f"  almostlinear replay {witness['file']}", style="dim"), soft_wrap=True)
+            again = f"  almostlinear replay {witness['file']}{named if row['origin'] == 'own' else ''}"
+            out.print(Text(again, style="dim"), soft_wrap=True)
 
 
 def witness_text(witness: dict[str, Any]) -> str:

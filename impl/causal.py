@@ -14,8 +14,10 @@ from .operands import Operands
 from .streaming import spans
 
 
-def forward(operands: Operands, features: Features, chunk: int) -> Iterator[tuple[slice, Tensor]]:
-    before = None
+def forward(
+    operands: Operands, features: Features, chunk: int, before: Tensor | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Sums by query, chunk by chunk; ``before`` (..., 1, e, k): moments of keys that stand before all of these."""
     for span in spans(operands.inputs.query.shape[-2], chunk):
         x, y, w = operands.query(span), operands.key(span), operands.value(span)
         inside = w @ features.kernel(x.mT @ y).tril_().mT
@@ -25,10 +27,19 @@ def forward(operands: Operands, features: Features, chunk: int) -> Iterator[tupl
 
 def backward(operands: Operands, features: Features, chunk: int, made: Gradients) -> None:
     """Chunk by chunk dq and what blocks add to dk and dv inside themselves; then, from the last chunk, what later blocks add."""
-    order, before, after = spans(operands.inputs.query.shape[-2], chunk), None, None
-    for span in order:
+    by_query(operands, features, chunk, made)
+    by_key(operands, features, chunk, made)
+
+
+def by_query(operands: Operands, features: Features, chunk: int, made: Gradients, before: Tensor | None = None) -> None:
+    """dq, and what blocks add to dk and dv inside themselves; ``before`` as in ``forward``."""
+    for span in spans(operands.inputs.query.shape[-2], chunk):
         before = _by_query(operands, features, span, made, before)
-    for span in reversed(order):
+
+
+def by_key(operands: Operands, features: Features, chunk: int, made: Gradients, after: Tensor | None = None) -> None:
+    """What later blocks add to dk and dv; ``after`` (..., 1, e, k): moments of queries that stand behind all of these."""
+    for span in reversed(spans(operands.inputs.query.shape[-2], chunk)):
         after = _by_key(operands, features, span, made, after)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import adaptive, cost, polynomial, tail
+from . import adaptive, cost, kernels, polynomial, tail
 from .errors import DegreeError, InputError
 from .features import feature_count
 from .operands import Operands
@@ -136,7 +136,10 @@ class _Decision:
                 f"at most {MAX_FEATURES}",
                 "shrink the scores, allow a larger eps, or use exact attention: this is outside the regime",
             )
-        chunks = chunk_sizes(self.inputs, rank, feature_count(self.d, max(degree - 1, 0)))
+        if kernels.serve(self.inputs, degree):
+            chunks = kernels.token_chunks(self.inputs, degree)
+        else:
+            chunks = chunk_sizes(self.inputs, rank, feature_count(self.d, max(degree - 1, 0)))
         return Choice("monomials", degree, self.bound, rank, error, self.eps, *self.scales, *chunks, reason)
 
     def adaptive(self, reason: str) -> tuple[Choice, Tensor]:

@@ -54,15 +54,18 @@ def shift(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale:
     key_centre = (
         key.mean(-2, keepdim=True) if keep is None else (keep.mT @ key) / keep.sum(-2, keepdim=True).clamp_min(1)
     )
-    # Of the shifted keys, which the features see: what the shift rounds away then changes both alike.
-    parts = [(key[..., span, :] - key_centre) @ query_centre.mT for span in spans(key.shape[-2], PIECE)]
-    logs = torch.cat(parts, -2).mul_(scale)
-    del parts
-    if bias is not None:
-        logs += bias.unsqueeze(-1)
+    logs = log_weights(key, bias, query_centre, key_centre, scale)
     largest = logs.amax(-2, keepdim=True)
     logs -= torch.where(largest > -math.inf, largest, 0)
     return Shifted(query, key, value, query_centre, key_centre, logs, keep, scale, is_causal)
+
+
+def log_weights(key: Tensor, bias: Tensor | None, query_centre: Tensor, key_centre: Tensor, scale: float) -> Tensor:
+    """tau q0.(k_j - k0) + bias_j, (..., m, 1)."""
+    # Of the shifted keys, which the features see: what the shift rounds away then changes both alike.
+    parts = [(key[..., span, :] - key_centre) @ query_centre.mT for span in spans(key.shape[-2], PIECE)]
+    logs = torch.cat(parts, -2).mul_(scale)
+    return logs if bias is None else logs.add_(bias.unsqueeze(-1))
 
 
 def inverse_normaliser(normaliser: Tensor, inputs: Shifted, what: str) -> Tensor:

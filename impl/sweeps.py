@@ -10,12 +10,13 @@ Source: Definition C.10, Lemma C.13, theory/chain.md section 1.
 """
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from . import causal
+from . import causal, kernels
 from .gradients import Gradients, finish, store_by_value
 from .moments import Features, contract
 from .operands import Operands
@@ -50,13 +51,18 @@ def _groups(inputs: Shifted, choice: Choice) -> list[slice]:
 
 def _forward_group(inputs: Shifted, choice: Choice, features: Features) -> Forward:
     *batch, n, _ = inputs.query.shape
-    operands = Operands(inputs, choice.row_scale, choice.column_scale, choice.block)
+    fused = _fused(inputs, choice)
+    operands = Operands(inputs, choice.row_scale, choice.column_scale, 0 if fused else choice.block)
     out, normaliser = inputs.query.new_empty(*batch, n, inputs.value.shape[-1]), inputs.query.new_empty(*batch, n, 1)
-    if inputs.is_causal:
+    sweep: Iterator[tuple[slice, Tensor]]
+    if fused:
+        moments, whole = _programs().forward(operands, choice.degree, choice.chunk)
+        sweep = iter([(slice(0, n), whole)])
+    elif inputs.is_causal:
         moments, sweep = None, causal.forward(operands, features, choice.chunk)
     else:
-        moments = _key_moments(operands, features, choice.chunk, slopes=False)
-        sweep = _forward(operands, features, choice.chunk, moments)
+        moments = key_moments(operands, features, choice.chunk, slopes=False)
+        sweep = by_moments(operands, features, choice.chunk, moments)
     for span, part in sweep:
         rows = operands.rows(part, span.stop - span.start)
         out[..., span, :], normaliser[..., span, :] = rows[..., :-1], rows[..., -1:]
@@ -94,25 +100,46 @@ def _backward_group(
     upstream: Tensor,
     moments: Tensor | None,
 ) -> Gradients:
-    operands = Operands(inputs, choice.row_scale, choice.column_scale, choice.block, out, inverse, upstream)
+    fused = _fused(inputs, choice)
+    block = 0 if fused else choice.block
+    operands = Operands(inputs, choice.row_scale, choice.column_scale, block, out, inverse, upstream)
     query, key, value = (x.new_empty(x.shape) for x in inputs[:3])
     made = Gradients(query, key, value, key.new_empty(*key.shape[:-1], 1))
-    if inputs.is_causal:
+    if fused:
+        _programs().backward(operands, choice.degree, choice.chunk, moments, made)
+    elif inputs.is_causal:
         causal.backward(operands, features, choice.chunk, made)
     else:
         if moments is None:
-            moments = _key_moments(operands, features, choice.chunk, slopes=True)
+            moments = key_moments(operands, features, choice.chunk, slopes=True)
         _backward(operands, features, choice.chunk, moments, made)
     return finish(inputs, made)
 
 
-def _forward(operands: Operands, features: Features, chunk: int, moments: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def _fused(inputs: Shifted, choice: Choice) -> bool:
+    return choice.backend == "monomials" and kernels.serve(inputs, choice.degree)
+
+
+def _programs() -> ModuleType:
+    """Imported when first needed: Triton takes its time, and is not there without a GPU."""
+    from .kernels import attention
+
+    return attention
+
+
+def by_moments(operands: Operands, features: Features, chunk: int, moments: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Sums by query, chunk by chunk, from the moments of all keys."""
     table = features.values(moments, operands.width)
     for span in spans(operands.inputs.query.shape[-2], chunk):
         yield span, table @ features.features(operands.query(span))
 
 
 def _backward(operands: Operands, features: Features, chunk: int, moments: Tensor, made: Gradients) -> None:
+    by_key(operands, features, chunk, by_query(operands, features, chunk, moments, made), made)
+
+
+def by_query(operands: Operands, features: Features, chunk: int, moments: Tensor, made: Gradients) -> Tensor:
+    """dq by the moments of all keys; returns the moments of these queries."""
     wide, total = features.slopes(moments, operands.width), None
     for span in spans(operands.inputs.query.shape[-2], chunk):
         x, u = operands.query(span), operands.u(span)
@@ -121,7 +148,12 @@ def _backward(operands: Operands, features: Features, chunk: int, moments: Tenso
         made.query[..., span, :] = dq.mul_(operands.row_scale).mT
         total = _added(total, features.moments(x, u, phi, slopes=True))
     assert total is not None
-    wide, table = features.slopes(total, operands.width), features.values(total, operands.width)
+    return total
+
+
+def by_key(operands: Operands, features: Features, chunk: int, moments: Tensor, made: Gradients) -> None:
+    """dk, dv and the gradient by log w by the moments of all queries."""
+    wide, table = features.slopes(moments, operands.width), features.values(moments, operands.width)
     for span in spans(operands.inputs.key.shape[-2], chunk):
         w, phi = operands.value(span), features.features(operands.key(span))
         dk = contract(features.slope_products(wide, phi), w)
@@ -129,7 +161,8 @@ def _backward(operands: Operands, features: Features, chunk: int, moments: Tenso
         store_by_value(made, span, (table @ phi).mT, w.mT, operands.weight(span))
 
 
-def _key_moments(operands: Operands, features: Features, chunk: int, *, slopes: bool) -> Tensor:
+def key_moments(operands: Operands, features: Features, chunk: int, *, slopes: bool) -> Tensor:
+    """Moments of these keys, (..., e, k)."""
     total = None
     for span in spans(operands.inputs.key.shape[-2], chunk):
         y = operands.key(span)

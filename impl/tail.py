@@ -36,16 +36,25 @@ class RowMoments(NamedTuple):
     norm: Tensor
 
 
-def row_moments(operands: Operands, longest: Tensor, bound: float) -> Iterator[tuple[slice, RowMoments]]:
-    """Chunk by chunk of the queries; ``longest`` (...) the 2-norm of the longest key, scaled; ``bound`` >= max|S|."""
+def row_moments(
+    operands: Operands, longest: Tensor, bound: float, elsewhere: Tensor | None = None, keys: int = 0
+) -> Iterator[tuple[slice, RowMoments]]:
+    """Chunk by chunk of the queries; ``longest`` (...) the 2-norm of the longest key, scaled; ``bound`` >= max|S|.
+
+    ``elsewhere`` (..., 1, k): moments (``key_moments``) of ``keys`` further keys that all these queries see.
+    """
     inputs = operands.inputs
     operands = replace(operands, block=BLOCK if inputs.is_causal else 0)
     features = Monomials(inputs.query.shape[-1], 2, inputs.query)
     length = (
-        CHUNK + math.ceil(inputs.key.shape[-2] / CHUNK) + features.weights.shape[0] + 2 * inputs.query.shape[-1] + 32
+        CHUNK
+        + math.ceil((inputs.key.shape[-2] + keys) / CHUNK)
+        + features.weights.shape[0]
+        + 2 * inputs.query.shape[-1]
+        + 32
     )
     lost = gamma(2 * length, inputs.query.dtype)
-    for span, sums, x in _sums(operands, features):
+    for span, sums, x in _sums(operands, features, elsewhere):
         total, first, second = operands.rows(sums, span.stop - span.start).double().unbind(-1)
         size = operands.rows(x, span.stop - span.start).double().norm(dim=-1)
         norm = (size * longest.unsqueeze(-1) * (1 + 1e-6)).clamp_max(bound)
@@ -70,10 +79,12 @@ def row_errors(rows: RowMoments, degree: int, bound: float) -> Tensor:
     return measured.clamp_max(softmax_error(kernel_error(degree, bound))).masked_fill(rows.total == 0, 0)
 
 
-def largest_row_errors(operands: Operands, longest: Tensor, bound: float, most: int) -> list[float]:
-    """The worst row's error for each degree 0, ..., ``most``."""
+def largest_row_errors(
+    operands: Operands, longest: Tensor, bound: float, most: int, elsewhere: Tensor | None = None, keys: int = 0
+) -> list[float]:
+    """The worst row's error for each degree 0, ..., ``most``; arguments as of ``row_moments``."""
     worst = [0.0] * (most + 1)
-    for _, rows in row_moments(operands, longest, bound):
+    for _, rows in row_moments(operands, longest, bound, elsewhere, keys):
         for degree in range(most + 1):
             worst[degree] = max(worst[degree], row_errors(rows, degree, bound).max().item())
     return worst
@@ -90,25 +101,34 @@ def remainder_factor(degree: int, bound: float) -> float:
     return total * OUTWARD
 
 
-def _sums(operands: Operands, features: Monomials) -> Iterator[tuple[slice, Tensor, Tensor]]:
+def key_moments(operands: Operands) -> Tensor:
+    """sum_j w_j y_j^a for |a| <= 2 over the keys: (..., 1, k)."""
+    features = Monomials(operands.inputs.query.shape[-1], 2, operands.inputs.query)
+    total = torch.zeros((), dtype=features.weights.dtype, device=features.weights.device)
+    for span in spans(operands.inputs.key.shape[-2], CHUNK):
+        total = total + operands.arrange(operands.weight(span)) @ features.features(operands.key(span)).mT
+    return total
+
+
+def _sums(operands: Operands, features: Monomials, elsewhere: Tensor | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """sum_j w_j (1, s_ij, s_ij^2), tokens last, and the queries that they are of."""
     inputs = operands.inputs
     k, d = features.weights.shape[0], inputs.query.shape[-1]
     by_degree = features.weights.new_zeros(3, k)
     by_degree[0, 0], by_degree[1, 1 : d + 1], by_degree[2, d + 1 :] = 1, 1, 2 * features.weights[d + 1 :]
     if inputs.is_causal:
-        yield from _causal_sums(operands, features, by_degree)
+        before = None if elsewhere is None else elsewhere.unsqueeze(-3)
+        yield from _causal_sums(operands, features, by_degree, before)
         return
-    total = torch.zeros((), dtype=by_degree.dtype, device=by_degree.device)
-    for span in spans(inputs.key.shape[-2], CHUNK):
-        total = total + operands.arrange(operands.weight(span)) @ features.features(operands.key(span)).mT
+    total = key_moments(operands) if elsewhere is None else key_moments(operands) + elsewhere
     for span in spans(inputs.query.shape[-2], CHUNK):
         x = operands.query(span)
         yield span, (total * by_degree) @ features.features(x), x
 
 
-def _causal_sums(operands: Operands, features: Monomials, by_degree: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    before = None
+def _causal_sums(
+    operands: Operands, features: Monomials, by_degree: Tensor, before: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
     for span in spans(operands.inputs.query.shape[-2], CHUNK):
         x, y, w = operands.query(span), operands.key(span), operands.arrange(operands.weight(span))
         sums, before = prefix(w @ features.features(y).mT, before)

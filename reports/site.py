@@ -1,13 +1,15 @@
 """Writes the site: pages with style sheet and script beside them; read from a disk, without a request, and without the script.
 
-    index.html  errata.html  theorem.html  tightness.html  performance.html  history.html  about.html  statements/ID.html
+    index.html  errata.html  theorem.html  tightness.html  waterfall.html  performance.html  roofline.html
+    experiments.html  ablations.html  history.html  about.html  statements/ID.html  docs/*.html
 
-Pages whose data were not handed in are not made.
+Pages whose data were not handed in are not made; those of the documentation are, where its files lie beside the code.
 """
 
 from __future__ import annotations
 
 import base64
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from almostlinear.theorems.registry import Registry
 from . import verdicts
 from .errata import errata
 from .mathml import words
-from .pages import closeness, corrections, figures, overview, statement
+from .pages import closeness, corrections, experiments, figures, handbook, overview, roofline, statement, waterfall
 from .pages.cards import Card, cards, sections
 from .referee import FORMATS, write
 
@@ -44,14 +46,23 @@ def build(statements: list[dict[str, Any]], registry: Iterable[Statement], out: 
         run: ``date``, ``seed``, ``profile``, ``versions`` (name to version), ``seconds`` and ``instances``;
             what is missing is left out of the page. ``tables`` and ``figures`` belong to no single statement:
             dictionaries with ``title``, ``note`` and ``rows``, a figure also with its ``kind``, a table perhaps
-            with its ``page`` (theorem, tightness, performance or about). ``trusted``: tables of what is trusted;
-            ``benchmarks``: results as benchmarks/measure.py writes them; ``history``: the runs, the earliest first,
+            with its ``page`` (theorem, tightness, performance or about). ``plugins``: files or modules of the own
+            statements, for the commands that are shown. ``trusted``: tables of what is trusted;
+            ``benchmarks``: results as benchmarks/measure.py writes them;
+            ``experiments``: those of experiments/; ``history``: the runs, the earliest first,
             each as above with ``verdicts`` and ``tightness`` by id.
     """
     found = cards(statements, registry)
     pages = dict(_pages(found, run))
-    titles = {**pages, "about.html": {}}
-    shared = {"cards": found, "nav": [(file, NAMES[file]) for file in NAMES if file in titles]}
+    documents = handbook.documents(DOCUMENTATION)
+    shown = {*pages, *([BOOK] if documents else [])}
+    plugins = "".join(f" --plugin {shlex.quote(str(name))}" for name in run.get("plugins") or ())
+    shared = {
+        "cards": found,
+        "nav": [(file, NAMES[file]) for file in NAMES if file in shown],
+        "plugins": plugins,
+        "pages": shown,
+    }
     folder = out / "statements"
     folder.mkdir(parents=True, exist_ok=True)
     templates = environment()
@@ -65,6 +76,7 @@ def build(statements: list[dict[str, Any]], registry: Iterable[Statement], out: 
     for card, context in statement.contexts(found, sections(found)):
         _write(folder / card.file, templates, "statement.html", {**shared, **context, "root": "../", "here": ""})
     _remove_others(folder, {card.file for card in found.values()})
+    _handbook(out / handbook.FOLDER, templates, shared, documents)
     (out / "style.css").write_text(_style(), encoding="utf-8")
     for file in ("site.js", "math-font.txt"):
         shutil.copyfile(HERE / "static" / file, out / file)
@@ -73,8 +85,29 @@ def build(statements: list[dict[str, Any]], registry: Iterable[Statement], out: 
 
 NAMES = {
     "index.html": "Overview", "errata.html": "Errata", "theorem.html": "Explicit theorem", "tightness.html": "Tightness",
-    "performance.html": "Performance", "history.html": "History", "about.html": "About",
+    "waterfall.html": "Slack",
+    "performance.html": "Performance", "roofline.html": "Roofline", **experiments.NAMES, "history.html": "History",
+    "docs/index.html": "Documentation", "about.html": "About",
 }  # fmt: skip
+BOOK = f"{handbook.FOLDER}/index.html"
+DOCUMENTATION = HERE.resolve().parent / handbook.FOLDER
+"""The files of the documentation: in the repository beside reports/, in an installed package beside it too, if they came along."""
+
+
+def _handbook(
+    folder: Path, templates: jinja2.Environment, shared: dict[str, Any], documents: list[handbook.Document]
+) -> None:
+    """Write the documentation, and remove what an earlier build left of it."""
+    if documents:
+        folder.mkdir(exist_ok=True)
+    for k, document in enumerate(documents):
+        around = {
+            "before": documents[k - 1] if k else None,
+            "after": documents[k + 1] if k + 1 < len(documents) else None,
+        }
+        context = {**shared, **around, "documents": documents, "document": document, "root": "../", "here": BOOK}
+        _write(folder / document.file, templates, "handbook.html", context)
+    _remove_others(folder, {document.file for document in documents})
 
 
 def _pages(found: dict[str, Card], run: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -92,9 +125,15 @@ def _pages(found: dict[str, Card], run: dict[str, Any]) -> Iterator[tuple[str, d
     if tightness["count"]:
         loose = closeness.given_away((card.id, card.constants) for card in found.values())
         yield "tightness.html", {"tightness": tightness, "derived": loose, "tables": tables.get("tightness", [])}
-    results = figures.benchmarks(run.get("benchmarks") or ())
+    slack = waterfall.context(found)
+    if slack:
+        yield "waterfall.html", slack
+    measured = list(run.get("benchmarks") or ())
+    results = figures.benchmarks(roofline.measured(measured))
     if results or tables.get("performance"):
         yield "performance.html", {"benchmarks": results, "tables": tables.get("performance", [])}
+    yield from roofline.pages(measured).items()
+    yield from experiments.pages(run.get("experiments") or ()).items()
     if run.get("history"):
         yield "history.html", {"history": figures.history(run["history"])}
     trusted = figures.tables(run.get("trusted") or ())

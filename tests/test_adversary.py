@@ -365,3 +365,11 @@ def test_the_stored_file_covers_the_bounds_that_have_a_ratio():
     known = maxima.load()
     lacking = [name_of((i, c)) for i, c in BOUNDS if maxima.key_of(i, c.part, c.reading) not in known]
     assert len(lacking) <= 16, lacking
+
+
+def test_a_stored_maximum_of_other_matrices_is_left_out():
+    made = REGISTRY["l1.2"]
+    claim = next(c for c in made.claims if c.part == "2 error")
+    assert maxima.stored("l1.2", claim) is not None
+    renamed = replace(claim, left=maxnorm(symbol("another", n, d)))
+    assert maxima.stored("l1.2", renamed) is None

@@ -13,7 +13,7 @@ import pytest
 from almostlinear.theorems.claims import Bound, Cost
 from almostlinear.theorems.formula import Formula
 from almostlinear.theorems.norms import Norm
-from almostlinear.theorems.registry import load_plugin
+from almostlinear.theorems.plugins import load_plugin
 from almostlinear.verify.campaign import run
 from almostlinear.verify.ledger import Ledger
 from almostlinear.verify.replay import replay

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from almostlinear.theorems.registry import load_plugin
+from almostlinear.theorems.plugins import load_plugin
 from almostlinear.verify import check
 from tests.helpers import scratch_registry
 

@@ -5,12 +5,15 @@ from math import comb
 
 import pytest
 import sympy
+from flint import arb
 
-from almostlinear.theorems import Bound, d, l1norm, maxnorm, n, rownorm, symbol
+from almostlinear.theorems import Bound, d, exp, l1norm, maxnorm, n, rownorm, symbol, taylor
 from almostlinear.theorems.functions import BesselTail, J, T
 from almostlinear.theorems.sizes import size
+from almostlinear.verify.backends.ball import precision
 from almostlinear.verify.engines.rank import implies
-from almostlinear.verify.mutation.implied import implied
+from almostlinear.verify.mutation.implied import OUTRIGHT, implied
+from almostlinear.verify.real_numbers import FUNCTIONS
 from almostlinear.verify.task import PROFILES, Task
 from tests.helpers import own
 
@@ -19,10 +22,11 @@ g = size("g")
 x, b, eta = maxnorm(S), sympy.Symbol("b", nonnegative=True), sympy.Symbol("eta", positive=True)
 
 
-def why(right, mutant, *, left=None, mutant_left=None):
-    true = Bound(left if left is not None else maxnorm(A), right)
+def why(right, mutant, *, left=None, mutant_left=None, given=(), mutant_given=None):
+    true = Bound(left if left is not None else maxnorm(A), right, given=given)
     made = own("of a test", true)
-    new = Bound(mutant_left if mutant_left is not None else true.left, mutant)
+    now = given if mutant_given is None else mutant_given
+    new = Bound(mutant_left if mutant_left is not None else true.left, mutant, given=now)
     return implied(Task(made, true, "", PROFILES["quick"], 0), new)
 
 
@@ -50,6 +54,45 @@ def test_equal_left_sides_are_proved_equal():
     assert "proved equal" in why(n, n, left=maxnorm(symmetric), mutant_left=maxnorm(symmetric.T))
     assert why(n, n, left=maxnorm(A + A), mutant_left=maxnorm(symmetric)) == ""
     assert why(n, n, left=maxnorm(symmetric), mutant_left=rownorm(symmetric.T)) == ""
+
+
+def test_a_left_side_that_vanishes_needs_no_other_claim():
+    assert why(n, n, mutant_left=maxnorm(A @ S - A @ S)).startswith(OUTRIGHT)
+    assert why(n, n, mutant_left=maxnorm(A @ S - S @ A)) == ""
+
+
+SMALL = (J(x, g) <= 1,)
+
+
+def weights(degree):
+    return J(x, degree) / (1 + sympy.sqrt(1 - J(x, degree) ** 2))
+
+
+def test_a_lower_degree_of_the_kernel_error_is_weaker_where_it_is_small():
+    assert "weaker" in why(n * J(x, g), n * J(x, g - 1), given=SMALL)
+    assert "weaker" in why(weights(g), weights(g - 1), given=SMALL)
+    assert why(n * J(x, g), n * J(x, g - 1)) == why(n * J(x, g), n * J(x, g + 1), given=SMALL) == ""
+    assert why(weights(g), weights(g + 1), given=SMALL) == ""
+
+
+def test_the_kernel_error_falls_with_the_degree_where_it_is_small():
+    with precision(512):
+        for degree, k in itertools.product(range(2, 12), range(2, 200)):
+            before, here, after = (FUNCTIONS["J"](arb(k) / 20, arb(degree + step)) for step in (-1, 0, 1))
+            assert here > 1 or after <= here <= before
+
+
+def test_one_degree_more_on_the_left_is_the_claim_of_one_degree_more():
+    def error(degree):
+        return maxnorm(taylor(S, degree) - exp(S))
+
+    assert "weaker" in why(sympy.exp(x) - T(x, g), sympy.exp(x) - T(x, g), left=error(g), mutant_left=error(g + 1))
+    assert "weaker" in why(weights(g), weights(g), left=error(g), mutant_left=error(g + 1), given=SMALL)
+    bounded = (weights(g) <= eta, J(x, g) <= 1)
+    assert "weaker" in why(n * eta, n * eta, left=error(g), mutant_left=error(g + 1), given=bounded)
+    assert why(n * eta, n * eta, left=error(g), mutant_left=error(g + 1), given=bounded, mutant_given=SMALL) == ""
+    assert why(weights(g), weights(g), left=error(g), mutant_left=error(g - 1), given=SMALL) == ""
+    assert why(weights(g), weights(g + 2), left=error(g), mutant_left=error(g + 1), given=SMALL) == ""
 
 
 # -- binomials -----------------------------------------------------------------------------------------------------------

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
+
+from tests.test_packaging import build
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -41,7 +48,13 @@ def test_a_true_and_a_false_lemma(folder):
     for line in ("witness    G =", "replay     almostlinear replay .almostlinear/witnesses/", "true form  right side"):
         assert line in text, text
     assert "= almostlinear =" in text and "1 ✓ proved · 1 ✗ refuted" in text
-    assert "almostlinear report --ledger" in text and "Traceback" not in text
+    assert "\nreport: .almostlinear/report/index.html\n" in text and "Traceback" not in text
+    page = (folder / ".almostlinear" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "example.identity-keys" in page and "example.identity-values" in page and "almostlinear replay" not in page
+    values = (folder / ".almostlinear" / "report" / "statements" / "example.identity-values.html").read_text(
+        encoding="utf-8"
+    )
+    assert "--plugin false.py" in values and "--plugin true.py" in values
 
 
 def test_settings_in_the_configuration_file(folder):
@@ -61,6 +74,95 @@ def test_what_cannot_be_loaded_gets_a_message(folder, name, code):
     assert "Traceback" not in found.stdout + found.stderr
 
 
+def test_a_report_that_cannot_be_written_fails_nothing(folder):
+    found = pytest_in(folder, "--almostlinear", "true.py", "--almostlinear-report", "test_other.py")
+    assert found.returncode == 0 and "the report could not be written: " in found.stdout, found.stdout
+
+
 def test_without_statements_nothing_is_added(folder):
     found = pytest_in(folder)
     assert found.returncode == 0 and "1 passed" in found.stdout and "= almostlinear =" not in found.stdout
+
+
+# -- a repository of one's own -------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder of commands of a new environment: almostlinear from a wheel, what it needs from the present environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    wheel = build(Path(__file__).resolve().parents[1], folder / "wheel", "wheel")
+    venv.create(folder / "venv", system_site_packages=True)
+    scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    pip = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", "--force-reinstall", str(wheel)], check=True, timeout=120)
+    (site_packages,) = {
+        path.resolve() for path in (folder / "venv").rglob("site-packages")
+    }  # lib64 may be a link to lib
+    present = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (site_packages / "present.pth").write_text(
+        "\n".join(sorted(present))
+    )  # their own .pth files are not read: no editable install
+    return scripts
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory, installed):
+    """A new repository with a true and a false lemma, and a command that runs there with the new environment alone."""
+    made = tmp_path_factory.mktemp("repository")
+    (made / "lemmas").mkdir()
+    for old, new in (("identity_keys", "keys"), ("identity_values", "values")):
+        text = (EXAMPLES / f"{old}.py").read_text()
+        (made / "lemmas" / f"{new}.py").write_text(text.replace("example.identity-", "mine."))
+    (made / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nalmostlinear = ["lemmas/keys.py", "lemmas/values.py"]\n'
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTEST_PLUGINS")}
+    environment["PATH"] = f"{installed}{os.pathsep}{environment['PATH']}"
+
+    def command(words):
+        program, *arguments = shlex.split(words)
+        called = (
+            [str(installed / "python"), "-m", program, *arguments]
+            if program == "pytest"
+            else [str(installed / program), *arguments]
+        )
+        return subprocess.run(called, cwd=made, env=environment, capture_output=True, text=True, timeout=240)
+
+    return made, command
+
+
+def test_the_package_of_the_new_environment_is_the_wheel(installed, repository):
+    _, command = repository
+    found = command("python -c 'import almostlinear, torch; print(almostlinear.__file__)'")
+    assert found.returncode == 0 and Path(found.stdout.strip()).is_relative_to(installed.parent), (
+        found.stdout + found.stderr
+    )
+
+
+def test_lemmas_in_a_new_repository(repository):
+    made, command = repository
+    found = command("pytest --almostlinear lemmas/keys.py --almostlinear lemmas/values.py -v")
+    text = found.stdout
+    assert found.returncode == 1 and "1 failed, 1 passed" in text, text + found.stderr
+    assert "lemmas/keys.py::mine.keys PASSED proved by exact, gf(p)" in text
+    assert "lemmas/values.py::mine.values FAILED" in text and "Traceback" not in text
+    for line in ("witness    G = ((", "true form  right side fᵀ G (proved)"):
+        assert line in text, text
+    (replay,) = re.findall(r"^ *replay +(.+)$", text, re.M)
+    again = command(replay)
+    assert again.returncode == 0 and "refuted by exact arithmetic" in again.stdout, replay + again.stdout + again.stderr
+    (once,) = re.findall(r"^ *again +(.+)$", text, re.M)
+    assert "1 failed" in command(once).stdout
+    (page,) = re.findall(r"^report: (.+)$", text, re.M)
+    assert "mine.values" in (made / page).read_text(encoding="utf-8")
+
+
+def test_a_plain_pytest_there_reads_the_settings(repository):
+    _, command = repository
+    assert "1 failed, 1 passed" in command("pytest").stdout
+
+
+def test_a_lemma_that_is_mended_passes_there(repository):
+    made, command = repository
+    path = made / "lemmas" / "values.py"
+    path.write_text(path.read_text().replace("f @ G)", "f.T @ G)"))
+    assert "2 passed" in command("pytest").stdout

@@ -14,7 +14,7 @@ from almostlinear.reports.mathml import exact, flow, mathml, matrix, words
 from almostlinear.reports.pages.cards import file_name
 from almostlinear.reports.svg import HEIGHT, WIDTH, GraphNode, dependency_graph, reduced
 from almostlinear.reports.verdicts import VERDICTS
-from almostlinear.theorems import define, load, n, symbol
+from almostlinear.theorems import Identity, Statement, define, load, n, symbol
 from almostlinear.theorems.display import layout
 from almostlinear.theorems.registry import Registry
 from tests.reported import (
@@ -24,6 +24,7 @@ from tests.reported import (
     LARGEST_SITE,
     RUN,
     WHOLE_RUN,
+    WITNESS,
     Page,
     Site,
     heavy,
@@ -332,3 +333,34 @@ def test_nodes_do_not_overlap(statuses: list[dict[str, Any]], registry: Registry
     for k, (x, y) in enumerate(corners):
         assert x >= 0 and y >= 0
         assert all(abs(x - x2) >= WIDTH or abs(y - y2) >= HEIGHT for x2, y2 in corners[:k])
+
+
+def test_an_own_lemma_shows_what_its_names_stand_for_and_how_to_replay_it(tmp_path: Path) -> None:
+    x = symbol("X", n, n)
+    f = define("f", x @ x.T)
+    made = Statement("my.1", "mine", "lemmas.py, line 3", "identity", (Identity(f, f.T),), origin="own")
+    row = {
+        "id": "my.1",
+        "title": "mine",
+        "source": "lemmas.py, line 3",
+        "origin": "own",
+        "verdict": "refuted",
+        "witness": {**WITNESS, "statement": "my.1"},
+    }
+    page = site([row], [made], tmp_path, {"plugins": ["a b.py"]}).of("my.1")
+    assert "f≔XX" in re.sub(r"\s", "", page.text)
+    assert "almostlinear replay .almostlinear/witnesses/D.1.json --plugin 'a b.py'" in page.text
+    assert "lemmas.py, line 3" in page.text and "false as stated" in page.text
+
+
+def test_constants_that_were_only_measured_are_shown_beside_those_that_were_derived(
+    statuses: list[dict[str, Any]], registry: Registry, tmp_path: Path
+) -> None:
+    made = site([heavy(s) for s in statuses], registry, tmp_path)
+    assert "not by the norm rules" not in made.of("E.2").text and "Observed / bound" in made.of("E.2").text
+    bare = [
+        {**s, "evidence": [{**e, "detail": {"tightness": {"best": 0.25}}} for e in heavy(s)["evidence"]]}
+        for s in statuses
+    ]
+    text = site(bare, registry, tmp_path / "bare").of("E.2").text
+    assert "not by the norm rules" in text and "0.25" in text

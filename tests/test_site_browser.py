@@ -23,7 +23,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 400, "height": 800}
 KINDS = (
-    "index.html", "errata.html", "theorem.html", "tightness.html", "performance.html", "history.html", "about.html",
+    "index.html", "errata.html", "theorem.html", "tightness.html", "waterfall.html", "performance.html",
+    "docs/index.html", "docs/tutorial.html", "docs/reference.html", "history.html", "about.html",
     "statements/D.1.html", "statements/D.1r.html", "statements/T.1.html", "statements/H.4.html", "statements/C.6.html",
 )  # fmt: skip
 
@@ -157,6 +158,34 @@ def test_search_and_filters(browser: Any, built: Site, rows: list[dict[str, Any]
         assert not visit.wrong
 
 
+def test_the_documentation_is_searched(browser: Any, built: Site) -> None:
+    with Visit(browser, built.folder) as visit:
+        page = visit.open("index.html")
+        page.click("nav.site a:text-is('Documentation')")
+        items = page.locator(".found li")
+        everything = items.count()
+        page.fill("form.find input", "shrunk nonsense that stands nowhere")
+        assert page.locator("#sections .none").is_visible() and not items.first.is_visible()
+        page.fill("form.find input", "exit code unexpected")
+        shown = [item for item in items.all() if item.is_visible()]
+        assert 0 < len(shown) < everything
+        assert page.locator("#sections output").inner_text() == f"{len(shown)} of {everything} sections"
+        found = page.locator(".found li:visible a", has_text="Exit codes").first
+        found.click()
+        assert page.url.endswith("docs/verdicts.html#exit-codes") and page.locator("#exit-codes").is_visible()
+        assert not visit.wrong
+
+
+def test_the_documentation_is_read_without_script(browser: Any, built: Site) -> None:
+    with Visit(browser, built.folder, java_script_enabled=False) as visit:
+        page = visit.open("docs/index.html")
+        assert not page.locator("form.find").is_visible() and page.locator(".found li a").count() > 30
+        page.click(".found a:text-is('2. The check')")
+        assert page.locator("h1").inner_text() == "Check a lemma of your paper"
+        page.click("a[rel=next]")
+        assert page.locator("h1").inner_text() != "Check a lemma of your paper"
+
+
 def test_a_count_leads_to_what_it_counts(browser: Any, built: Site, rows: list[dict[str, Any]]) -> None:
     for script in (True, False):
         with Visit(browser, built.folder, java_script_enabled=script) as visit:
@@ -181,7 +210,7 @@ def test_what_matters_is_read_without_script(browser: Any, built: Site) -> None:
     with Visit(browser, built.folder, java_script_enabled=False) as visit:
         page = visit.open("index.html")
         assert page.locator(".headline").is_visible() and page.locator("svg.graph").is_visible()
-        assert page.locator("tr.statement").first.is_visible() and page.locator("nav.site a").count() == 7
+        assert page.locator("tr.statement").first.is_visible() and page.locator("nav.site a").count() == 9
         page.click("tr.statement:has-text('D.1r') th a >> nth=0")
         assert page.locator("#claim math").first.is_visible()
 
@@ -233,9 +262,9 @@ def test_hostile_text_does_nothing(
 ) -> None:
     hostile = hostile_statuses()
     made = site([*rows, *hostile], registry, tmp_path, hostile_run())
-    names = [n for n in made.pages if not n.startswith("statements/")]
+    names = [n for n in made.pages if not n.startswith(("statements/", "docs/"))]
     names += [n for n in made.pages if re.search(r"script", n)]
-    assert len(names) == 9
+    assert len(names) == 10
     for size in (WIDE, NARROW):
         with Visit(browser, made.folder, viewport=size) as visit:
             for name in names:

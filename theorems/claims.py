@@ -14,13 +14,10 @@ import sympy
 from .asymptotics import Growth
 from .formula import Formula
 from .norms import Norm
+from .operands import StatementError, expression_of, formula_of, growth_of_claim, norms_in, relations_of
 from .sizes import Index
 
 AS_PRINTED = "as printed"
-
-
-class StatementError(ValueError):
-    """A statement that cannot be: the message names the statement, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,6 @@ class Condition:
         return f"{self.left.name} {'=' if self.relation == '==' else '≠'} {self.right.name}"
 
 
-def _norms(*expressions: Any) -> tuple[Norm, ...]:
-    """Every norm that stands in the expressions, in a fixed order."""
-    found = {x for e in expressions for x in sympy.sympify(e).free_symbols if isinstance(x, Norm)}
-    return tuple(sorted(found, key=lambda x: (x.name, x.formula.digest)))
-
-
 def _step(content: list[Any], step: bool) -> list[Any]:
     return [*content, "step"] if step else content
 
@@ -63,6 +54,10 @@ class Identity:
     where: tuple[Condition, ...] = ()
     typo: str = ""
     step: bool = False
+
+    def __post_init__(self) -> None:
+        formula_of(self.left, "Identity, left side")
+        formula_of(self.right, "Identity, right side")
 
     @property
     def free(self) -> tuple[Index, ...]:
@@ -94,17 +89,15 @@ class Bound:
     via: Formula | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "left", sympy.sympify(self.left))
-        object.__setattr__(self, "right", sympy.sympify(self.right))
-        strange = [g for g in self.given if not isinstance(g, (sympy.LessThan, sympy.GreaterThan))]
-        if strange:
-            raise StatementError(f"a given relation is a <= b, not {strange[0]}")
+        object.__setattr__(self, "left", expression_of(self.left, "Bound, left side"))
+        object.__setattr__(self, "right", expression_of(self.right, "Bound, right side"))
+        object.__setattr__(self, "given", relations_of(self.given))
         if self.via is not None and not (isinstance(self.left, Norm) and self.left.formula.shape == self.via.shape):
             raise StatementError(f"via: the left side must be one norm of a matrix of that shape, not {self.left}")
 
     def norms(self) -> tuple[Norm, ...]:
         """Every norm that stands in the claim, in a fixed order."""
-        return _norms(self.left, self.right, *self.given)
+        return norms_in(self.left, self.right, *self.given)
 
     @property
     def free(self) -> tuple[Index, ...]:
@@ -140,8 +133,8 @@ class Rank:
     where: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at_most", sympy.sympify(self.at_most))
-        if self.formula.free:
+        object.__setattr__(self, "at_most", expression_of(self.at_most, "Rank, at most", norms=False))
+        if formula_of(self.formula, "Rank").free:
             raise StatementError(f"the rank of a formula with free indices: {self.formula}")
 
     def formulas(self) -> tuple[Formula, ...]:
@@ -175,8 +168,9 @@ class Cost:
 
     def __post_init__(self) -> None:
         if not isinstance(self.at_most, Growth):
-            object.__setattr__(self, "at_most", sympy.sympify(self.at_most))
-        object.__setattr__(self, "lines", tuple(self.lines) if isinstance(self.lines, (list, tuple)) else (self.lines,))
+            object.__setattr__(self, "at_most", expression_of(self.at_most, "Cost, at most", norms=False))
+        lines = tuple(self.lines) if isinstance(self.lines, (list, tuple)) else (self.lines,)
+        object.__setattr__(self, "lines", tuple(formula_of(line, "Cost") for line in lines))
 
     def formulas(self) -> tuple[Formula, ...]:
         return (*self.lines, *self.given)
@@ -211,7 +205,8 @@ class Asymptotic:
     where: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", sympy.sympify(self.expression))
+        object.__setattr__(self, "expression", expression_of(self.expression, "Asymptotic"))
+        growth_of_claim(self.growth, "Asymptotic")
         used = (self.relies_on,) if isinstance(self.relies_on, str) else tuple(self.relies_on)
         object.__setattr__(self, "relies_on", used)
 
@@ -220,23 +215,13 @@ class Asymptotic:
         return tuple(sorted({i for f in self.formulas() for i in f.free}, key=lambda i: i.name))
 
     def formulas(self) -> tuple[Formula, ...]:
-        return tuple(x.formula for x in _norms(self.expression))
+        return tuple(x.formula for x in norms_in(self.expression))
 
     def content(self) -> list[Any]:
-        inside = [[x.name, x.norm, x.formula.digest] for x in _norms(self.expression)]
-        return _step(
-            [
-                "growth",
-                self.part,
-                self.reading,
-                str(self.expression),
-                str(self.growth),
-                list(self.relies_on),
-                inside,
-                *[assumption_content(a) for a in self.granting],
-            ],
-            self.step,
-        )
+        inside = [[x.name, x.norm, x.formula.digest] for x in norms_in(self.expression)]
+        granted = [assumption_content(a) for a in self.granting]
+        claimed = ["growth", self.part, self.reading, str(self.expression), str(self.growth)]
+        return _step([*claimed, list(self.relies_on), inside, *granted], self.step)
 
 
 @dataclass(frozen=True)
@@ -253,14 +238,17 @@ class Factors:
     free: tuple[Index, ...] = ()
     where: tuple[Condition, ...] = ()
 
+    def __post_init__(self) -> None:
+        formula_of(self.target, "Factors")
+        growth_of_claim(self.width, "Factors, width")
+        growth_of_claim(self.error, "Factors, error")
+
     def formulas(self) -> tuple[Formula, ...]:
         return (self.target,)
 
     def content(self) -> list[Any]:
-        return _step(
-            ["factors", self.part, self.reading, self.target.digest, str(self.width), str(self.error)],
-            self.step,
-        )
+        classes = [str(self.width), str(self.error)]
+        return _step(["factors", self.part, self.reading, self.target.digest, *classes], self.step)
 
 
 Law = Literal["normal", "sign", "uniform", "onehot"]
@@ -272,6 +260,8 @@ independent rows (of a symbol of the domain "onehot") that are each a unit vecto
 
 def _check_random(random: Random, formulas: tuple[Formula, ...], where: str) -> None:
     inside = {node for f in formulas for node in f.symbols().values()}
+    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Formula) for pair in random):
+        raise StatementError('random: pairs of a matrix and its law are needed, such as ((X, "normal"), (s, "sign"))')
     for node, law in random:
         if law not in LAWS:
             raise StatementError(f"the law of {node} is {law!r}; use one of {', '.join(LAWS)}")
@@ -302,10 +292,12 @@ class Probability:
     where: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "at_least", sympy.sympify(self.at_least))
+        if not isinstance(self.event, Bound):
+            raise StatementError(f"Probability: the event is a Bound, not {self.event}")
+        object.__setattr__(self, "at_least", expression_of(self.at_least, "Probability, at least", norms=False))
+        if self.at_least.is_number and not 0 <= self.at_least <= 1:
+            raise StatementError(f"Probability, at least: {self.at_least} is not between 0 and 1")
         _check_random(self.random, self.formulas(), f"the event {self.event.left} <= {self.event.right}")
-        if _norms(self.at_least):
-            raise StatementError(f"a probability is an expression in sizes and constants, not {self.at_least}")
 
     @property
     def free(self) -> tuple[Index, ...]:
@@ -337,7 +329,8 @@ class Expectation:
     where: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_random(self.random, (self.left,), f"E[{self.left}]")
+        formula_of(self.right, "Expectation, right side")
+        _check_random(self.random, (formula_of(self.left, "Expectation, left side"),), f"E[{self.left}]")
         if self.left.shape != self.right.shape or self.left.free or self.right.free:
             raise StatementError(f"E[{self.left}] = {self.right}: both sides need one shape and no free index")
         if {node for node, _ in self.random} & set(self.right.symbols().values()):
@@ -363,6 +356,9 @@ class Within:
 
     quantity: sympy.Symbol
     growth: Growth
+
+    def __post_init__(self) -> None:
+        growth_of_claim(self.growth, f"Within {self.quantity}")
 
     def __str__(self) -> str:
         return f"{self.quantity} in {self.growth}"

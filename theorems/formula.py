@@ -19,36 +19,37 @@ from typing import Any
 
 import sympy
 
-from .sizes import AnyIndex, Index, Pair, letters_of
+from .shapes import (
+    ONE,
+    OperandError,
+    Refusals,
+    Shape,
+    ShapeError,
+    check_name,
+    exact_scalar,
+    extent,
+    fits,
+    index_name,
+    no_formula,
+    require,
+    same,
+)
+from .sizes import AnyIndex, Index, Pair
 
 __all__ = [
     "Formula", "ShapeError", "absolute", "block", "causal_rows", "define", "diag", "entries", "exp", "eye", "func", "grad",
     "inner", "jvp", "kron", "loss", "ones", "recip", "rowkron", "rows", "scalar", "symbol", "taylor", "total", "unit",
 ]  # fmt: skip
-
-
-class ShapeError(ValueError):
-    """Two shapes that must agree do not; the message names the operation and both shapes."""
-
-
-Shape = tuple[sympy.Expr, sympy.Expr]
 _interned: dict[tuple, Formula] = {}
 
 
-def _shape_text(shape: Shape) -> str:
-    return f"{shape[0]} x {shape[1]}"
+def _checked(value: Any, where: str) -> Formula:
+    if not isinstance(value, Formula):
+        raise no_formula(value, where)
+    return value
 
 
-def _same(left: sympy.Expr, right: sympy.Expr) -> bool:
-    return left == right or sympy.expand(left - right) == 0
-
-
-def _require(condition: bool, operation: str, left: Shape, right: Shape) -> None:
-    if not condition:
-        raise ShapeError(f"{operation}: shapes {_shape_text(left)} and {_shape_text(right)} do not fit")
-
-
-class Formula:
+class Formula(Refusals):
     """One node: ``op`` applied to ``args`` with ``data``; ``shape`` is (rows, columns), ``free`` the unbound indices."""
 
     __slots__ = ("args", "data", "digest", "free", "op", "shape")
@@ -60,7 +61,7 @@ class Formula:
     digest: str
 
     def __new__(cls, op: str, args: tuple[Formula, ...], data: tuple, shape: Shape, bound: Index | None = None):
-        shape = (_extent(shape[0]), _extent(shape[1]))
+        shape = (extent(shape[0]), extent(shape[1]))
         key = (op, args, data, shape)
         found = _interned.get(key)
         if found is not None:
@@ -111,11 +112,13 @@ class Formula:
         return Formula("transpose", (self,), (), (self.shape[1], self.shape[0]))
 
     def __add__(self, other: Formula) -> Formula:
-        _require(_fits(self.shape, other.shape), "sum", self.shape, other.shape)
+        _checked(other, "sum")
+        require(fits(self.shape, other.shape), "sum", self.shape, other.shape)
         return Formula("add", (self, other), (), self.shape)
 
     def __sub__(self, other: Formula) -> Formula:
-        _require(_fits(self.shape, other.shape), "difference", self.shape, other.shape)
+        _checked(other, "difference")
+        require(fits(self.shape, other.shape), "difference", self.shape, other.shape)
         return self + (-other)
 
     def __neg__(self) -> Formula:
@@ -123,9 +126,7 @@ class Formula:
 
     def scaled(self, factor: Any) -> Formula:
         """The formula times a SymPy scalar in sizes and constants (such as 1/d); a float is no exact scalar."""
-        if sympy.sympify(factor).atoms(sympy.Float):
-            raise ShapeError(f"the scalar {factor} is a float; write it as a fraction, such as sympy.Rational(1, 2)")
-        return Formula("scale", (self,), (sympy.sympify(factor),), self.shape)
+        return Formula("scale", (self,), (exact_scalar(factor),), self.shape)
 
     def __mul__(self, other: Any) -> Formula:
         """Entrywise product; a 1 x 1 formula or a SymPy scalar multiplies every entry."""
@@ -134,35 +135,39 @@ class Formula:
         if self.is_scalar or other.is_scalar:
             factor, matrix = (self, other) if self.is_scalar else (other, self)
             return Formula("times", (factor, matrix), (), matrix.shape)
-        _require(_fits(self.shape, other.shape), "entrywise product", self.shape, other.shape)
+        require(fits(self.shape, other.shape), "entrywise product", self.shape, other.shape)
         return Formula("hadamard", (self, other), (), self.shape)
 
     def __rmul__(self, other: Any) -> Formula:
         return self.scaled(other)
 
     def __matmul__(self, other: Formula) -> Formula:
-        _require(_same(self.shape[1], other.shape[0]), "product", self.shape, other.shape)
+        _checked(other, "product")
+        require(same(self.shape[1], other.shape[0]), "product", self.shape, other.shape)
         return Formula("matmul", (self, other), (), (self.shape[0], other.shape[1]))
 
     def row(self, i: AnyIndex) -> Formula:
         """Row i written as a column vector (the paper's A_{i,*})."""
-        _require(_same(i.size, self.shape[0]), f"row {_name(i)}", self.shape, (i.size, sympy.Integer(1)))
-        return Formula("row", (self,), (i,), (self.shape[1], sympy.Integer(1)))
+        named = f"row {index_name(i)}"
+        require(same(i.size, self.shape[0]), named, self.shape, (i.size, ONE))
+        return Formula("row", (self,), (i,), (self.shape[1], ONE))
 
     def col(self, j: AnyIndex) -> Formula:
         """Column j (the paper's A_{*,j})."""
-        _require(_same(j.size, self.shape[1]), f"column {_name(j)}", self.shape, (sympy.Integer(1), j.size))
-        return Formula("col", (self,), (j,), (self.shape[0], sympy.Integer(1)))
+        named = f"column {index_name(j)}"
+        require(same(j.size, self.shape[1]), named, self.shape, (ONE, j.size))
+        return Formula("col", (self,), (j,), (self.shape[0], ONE))
 
     def __getitem__(self, where: Any) -> Formula:
         """An entry: ``A[i, j]`` of a matrix, ``v[i]`` of a column vector."""
         if isinstance(where, (Index, Pair)):
-            _require(self.shape[1] == 1, f"entry {_name(where)}", self.shape, (where.size, sympy.Integer(1)))
+            require(self.shape[1] == 1, f"entry {index_name(where)}", self.shape, (where.size, ONE))
             return self.row(where)
-        i, j = where
+        i, j = where if isinstance(where, tuple) and len(where) == 2 else (where, where)
+        named = f"entry ({index_name(i)}, {index_name(j)})"
         wanted = (i.size, j.size)
-        _require(_fits(self.shape, wanted), f"entry ({_name(i)}, {_name(j)})", self.shape, wanted)
-        return Formula("entry", (self,), (i, j), (sympy.Integer(1), sympy.Integer(1)))
+        require(fits(self.shape, wanted), named, self.shape, wanted)
+        return Formula("entry", (self,), (i, j), (ONE, ONE))
 
     def walk(self):
         """Every distinct node below this one, arguments first."""
@@ -205,26 +210,6 @@ class Formula:
         }
 
 
-def _extent(size: Any) -> sympy.Expr:
-    """A size as SymPy; an integer is checked, a product must be one of positive integer powers."""
-    found = sympy.sympify(size)
-    if found.is_Symbol or (found.is_Integer and found > 0):
-        return found
-    try:
-        letters_of(found)
-    except ValueError as error:
-        raise ShapeError(str(error)) from None
-    return found
-
-
-def _fits(left: Shape, right: Shape) -> bool:
-    return _same(left[0], right[0]) and _same(left[1], right[1])
-
-
-def _name(index: AnyIndex) -> str:
-    return index.name if isinstance(index, Index) else f"({index.major.name},{index.minor.name})"
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Index):
         return {"index": value.name, "size": str(value.size)}
@@ -244,6 +229,7 @@ def rebuilt(node: Formula, args: tuple[Formula, ...]) -> Formula:
 def symbol(name: str, rows: Any, columns: Any = 1, *, domain: str = "real") -> Formula:
     """A named matrix. ``domain`` is "real", "positive", "unit" (entries in [-1, 1]), "mask" (entries 0 or 1, ones on the
     diagonal), "causal" (M_{i,j} = 1 if i >= j, else 0) or "onehot" (rows are unit vectors)."""
+    check_name(name, domain)
     if name.endswith("*"):
         raise ShapeError(f"the symbol {name!r}: names that end in * are kept for directions")
     return Formula("symbol", (), (name, domain), (rows, columns))
@@ -277,32 +263,32 @@ def causal_rows(count: Any, name: str = "M") -> Formula:
 # -- entrywise and structural operations ------------------------------------------------------------------------------
 def exp(a: Formula) -> Formula:
     """exp, entrywise."""
-    return Formula("exp", (a,), (), a.shape)
+    return Formula("exp", (_checked(a, "exp"),), (), a.shape)
 
 
 def recip(a: Formula) -> Formula:
     """1/a, entrywise; diag(recip(v)) is the inverse of diag(v)."""
-    return Formula("recip", (a,), (), a.shape)
+    return Formula("recip", (_checked(a, "recip"),), (), a.shape)
 
 
 def func(name: str, a: Formula, order: int = 0) -> Formula:
     """An entrywise function phi (any differentiable one), or its derivative of the given order."""
-    return Formula("func", (a,), (name, order), a.shape)
+    return Formula("func", (_checked(a, "func"),), (name, order), a.shape)
 
 
 def taylor(a: Formula, degree: Any) -> Formula:
     """T_g(a) = sum of a^j / j! for j = 0..degree, entrywise; the degree is a SymPy expression in sizes."""
-    return Formula("taylor", (a,), (sympy.sympify(degree),), a.shape)
+    return Formula("taylor", (_checked(a, "taylor"),), (sympy.sympify(degree),), a.shape)
 
 
 def absolute(a: Formula) -> Formula:
     """|a|, entrywise."""
-    return Formula("absolute", (a,), (), a.shape)
+    return Formula("absolute", (_checked(a, "absolute"),), (), a.shape)
 
 
 def diag(v: Formula) -> Formula:
     """The diagonal matrix of a column vector."""
-    _require(v.shape[1] == 1, "diag", v.shape, (v.shape[0], sympy.Integer(1)))
+    require(_checked(v, "diag").shape[1] == 1, "diag", v.shape, (v.shape[0], ONE))
     return Formula("diag", (v,), (), (v.shape[0], v.shape[0]))
 
 
@@ -313,20 +299,20 @@ def kron(a: Formula, b: Formula) -> Formula:
 
 def rowkron(a: Formula, b: Formula) -> Formula:
     """Row-wise Kronecker product of Fact C.2: entry (i, l1 + (l2-1) * columns(a)) is a_{i,l1} b_{i,l2}."""
-    _require(_same(a.shape[0], b.shape[0]), "row-wise Kronecker product", a.shape, b.shape)
+    require(same(a.shape[0], b.shape[0]), "row-wise Kronecker product", a.shape, b.shape)
     return Formula("rowkron", (a, b), (), (a.shape[0], a.shape[1] * b.shape[1]))
 
 
 def block(a: Formula, i: Index, height: Any) -> Formula:
     """The i-th block of ``height`` rows of a matrix with i.size * height rows."""
     height = sympy.sympify(height)
-    _require(_same(a.shape[0], i.size * height), f"block {i.name}", a.shape, (i.size * height, a.shape[1]))
+    require(same(a.shape[0], i.size * height), f"block {i.name}", a.shape, (i.size * height, a.shape[1]))
     return Formula("block", (a,), (i, height), (height, a.shape[1]))
 
 
 def inner(a: Formula, b: Formula) -> Formula:
     """<a, b>, the sum of the entrywise product, for vectors and matrices of equal shape."""
-    return a.T @ b if a.shape[1] == 1 else ones(a.shape[0]).T @ (a * b) @ ones(a.shape[1])
+    return a.T @ b if _checked(a, "inner").shape[1] == 1 else ones(a.shape[0]).T @ (a * b) @ ones(a.shape[1])
 
 
 # -- indices -------------------------------------------------------------------------------------------------------
@@ -344,7 +330,7 @@ def _sum(body: Formula, index: Index) -> Formula:
 
 def rows(i: Index, body: Formula) -> Formula:
     """The matrix whose row i is the column vector ``body``; its transpose has them as columns."""
-    _require(body.shape[1] == 1, f"rows over {i.name}", body.shape, (body.shape[0], sympy.Integer(1)))
+    require(body.shape[1] == 1, f"rows over {i.name}", body.shape, (body.shape[0], ONE))
     return Formula("stack", (body,), (i,), (i.size, body.shape[0]), i)
 
 
@@ -356,29 +342,34 @@ def entries(i: Index, j: Index, body: Formula) -> Formula:
 # -- derivatives ---------------------------------------------------------------------------------------------------
 def loss(y: Formula, upstream: Formula) -> Formula:
     """A general differentiable loss of y, known by its gradient ``upstream`` = dL/dy at that point."""
-    _require(_fits(y.shape, upstream.shape), "loss", y.shape, upstream.shape)
+    require(fits(_checked(y, "loss").shape, _checked(upstream, "loss").shape), "loss", y.shape, upstream.shape)
     return Formula("loss", (y, upstream), (), (1, 1))
 
 
 def grad(scalar_formula: Formula, variable: Formula) -> Formula:
     """The gradient of a 1 x 1 formula with respect to a named matrix: same shape as the matrix."""
-    _require(scalar_formula.is_scalar, "grad of a non-scalar", scalar_formula.shape, (sympy.Integer(1),) * 2)
-    if variable.op != "symbol":
-        raise ShapeError(f"grad: the variable must be a symbol, not {variable.op}")
+    require(
+        _checked(scalar_formula, "grad").is_scalar, "grad(loss(...), X): its first", scalar_formula.shape, (ONE, ONE)
+    )
+    if _checked(variable, "grad").op != "symbol":
+        raise ShapeError(f"grad: the variable must be a symbol, not {variable!r}")
     return Formula("grad", (scalar_formula, variable), (), variable.shape)
 
 
 def jvp(body: Formula, variable: Formula, direction: Formula) -> Formula:
     """The derivative of ``body`` along ``direction`` in ``variable``: same shape as the body."""
-    _require(_fits(variable.shape, direction.shape), "direction", variable.shape, direction.shape)
+    _checked(variable, "jvp"), _checked(direction, "jvp")
+    require(fits(variable.shape, direction.shape), "direction", variable.shape, direction.shape)
     if variable.op != "symbol":
-        raise ShapeError(f"jvp: the variable must be a symbol, not {variable.op}")
+        raise ShapeError(f"jvp: the variable must be a symbol, not {variable!r}")
     return Formula("jvp", (body, variable, direction), (), body.shape)
 
 
 def define(name: str, body: Formula, source: str = "") -> Formula:
     """``body`` under a name, shown by the name; ``source`` is the id of the statement that introduces it."""
-    return Formula("define", (body,), (name, source), body.shape)
+    if not isinstance(name, str):
+        raise OperandError('define: first the name, then the formula: define("f", diag(recip(u @ ones(n))) @ u)')
+    return Formula("define", (_checked(body, f"define {name!r}"),), (name, source), body.shape)
 
 
 _BUILD: dict[str, Callable[..., Formula]] = {

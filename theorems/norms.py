@@ -23,6 +23,7 @@ from itertools import product
 import sympy
 
 from .formula import Formula
+from .shapes import no_formula
 from .weights import WeightsError, weights_error
 
 NORMS = ("max", "sum", "row", "col", "top")
@@ -58,6 +59,8 @@ class Norm(sympy.Symbol):
 def _norm(kind: str, a: Formula, label: str) -> Norm:
     from .display import plain
 
+    if not isinstance(a, Formula):
+        raise no_formula(a, "norm")
     return Norm(kind, a, label.format(plain(a)))
 
 

@@ -5,17 +5,37 @@
 
 from __future__ import annotations
 
-import contextlib
+import difflib
 import hashlib
 import importlib
-import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import sympy
+
 from .formula import Formula, ShapeError
-from .statement import CLAIMS, Claim, Statement, StatementError
+from .shapes import OperandError
+from .statement import (
+    CLAIMS,
+    Asymptotic,
+    Bound,
+    Claim,
+    Cost,
+    Expectation,
+    Factors,
+    Holds,
+    Identity,
+    Kind,
+    Probability,
+    Rank,
+    Statement,
+    StatementError,
+    Within,
+)
+
+PLUGIN_PREFIX = "almostlinear_plugin_"
+"""How the modules of files that are loaded by their path are named."""
 
 PAPER = (
     "main_text", "b_discussion", "c_preliminaries", "d_matrix_view", "e_gradient_t", "f_gradient_w", "g_gradient_wv",
@@ -50,7 +70,9 @@ class Registry:
             StatementError: if the id is taken.
         """
         if made.id in self._statements:
-            raise StatementError(f"{made.id}: already defined in {self._statements[made.id].module}; choose another id")
+            raise StatementError(
+                f"{made.id}: already defined in {self._statements[made.id].module or 'this paper'}; choose another id"
+            )
         self._statements[made.id] = made
         return made
 
@@ -131,13 +153,17 @@ def statement(id: str, title: str, **fields: Any) -> Callable[[Callable[[], Any]
     Args:
         id: the label, unique among all statements.
         title: a few words.
-        fields: ``kind`` (default "identity"), ``uses``, ``hypotheses``, ``source``, ``repairs``, ``notes``; see
+        fields: ``kind`` (by default that of its claims), ``uses``, ``hypotheses``, ``source``, ``repairs``, ``notes``; see
             `Statement`. ``into`` is the registry that it is added to, by default the common one.
 
     Raises:
         ShapeError: if shapes clash; the message has the id and both shapes.
+        OperandError: if something that is no formula stands where one is needed.
         StatementError: if the statement is otherwise impossible.
     """
+
+    if not isinstance(id, str):
+        raise StatementError(f'the id {id!r} is no text: write @statement("my.1", "A title")')
 
     def define_by(build: Callable[[], Any]) -> Statement:
         try:
@@ -145,17 +171,41 @@ def statement(id: str, title: str, **fields: Any) -> Callable[[Callable[[], Any]
             parts = tuple(made) if isinstance(made, (list, tuple)) else (made,)
             strange = [p for p in parts if not isinstance(p, (*CLAIMS, Formula))]
             if strange:
-                raise StatementError(
-                    f"{id}: {build.__name__}() returned {type(strange[0]).__name__}; return Identity or Bound claims"
-                )
+                raise StatementError(f"{build.__name__}() returned {_returned(strange[0])}")
             claims = tuple(p for p in parts if not isinstance(p, Formula))
             shows = tuple(p for p in parts if isinstance(p, Formula))
-            return _register(id, title, build.__module__, fields, claims, shows)
-        except ShapeError as error:
-            text = str(error)
-            raise ShapeError(text if text.startswith(f"{id}") else f"{id}: {text}") from None
+            if shows and not claims and fields.get("kind") not in ("definition", "remark"):
+                raise StatementError(
+                    f"{build.__name__}() returned formulas alone; to claim that two are equal: return Identity(a, b)"
+                )
+            return _register(id, title, _place(build), fields, claims, shows)
+        except (ShapeError, OperandError, StatementError) as error:
+            if not str(error).startswith(id):
+                error.args = (f"{id}: {error}",)
+            raise
 
     return define_by
+
+
+def _place(build: Callable[[], Any]) -> str:
+    """Where a statement is defined: a module, or the file and line for a file that was loaded by its path."""
+    module = build.__module__
+    if not module.startswith(PLUGIN_PREFIX):
+        return module
+    return f"{Path(build.__code__.co_filename).name}, line {build.__code__.co_firstlineno}"
+
+
+def _returned(strange: Any) -> str:
+    """What a definition returned in place of a claim, and what to write."""
+    if strange is None:
+        return "NoneType, that is nothing; end it with: return Identity(left, right), or another claim"
+    if isinstance(strange, (bool, sympy.logic.boolalg.BooleanAtom)):
+        return f"bool ({strange}): == compares two formulas as they are written; to claim that they are equal: return Identity(left, right)"
+    if isinstance(strange, sympy.core.relational.Relational):
+        return f"the relation {strange}; to claim it: return Bound(left, right)"
+    if isinstance(strange, str):
+        return f"the text {strange[:40]!r}, which is never evaluated; return a claim such as Identity(left, right)"
+    return f"{type(strange).__name__}; return Identity, Bound or another claim, or a list of them"
 
 
 def definition(label: str, title: str, *shows: Formula, **fields: Any) -> Statement:
@@ -175,83 +225,54 @@ def repair(repaired: str, title: str, **fields: Any) -> Callable[[Callable[[], A
     return statement(f"{repaired}r", title, origin="repair", source=source, repairs=repaired, **fields)
 
 
+KIND_OF: tuple[tuple[Kind, tuple[type, ...]], ...] = (
+    ("identity", (Identity, Expectation)),
+    ("norm-bound", (Bound, Asymptotic)),
+    ("error-bound", (Bound, Asymptotic, Factors)),
+    ("rank", (Rank, Factors)),
+    ("cost", (Cost, Asymptotic)),
+    ("probability", (Probability, Expectation)),
+)
+"""Claims of which an own statement of a kind has at least one; the first kind that fits is the one of a statement that names none."""
+FIELDS = frozenset(Statement.__dataclass_fields__) - {"id", "title", "claims", "shows", "module"} | {"into"}
+
+
 def _register(
     id: str, title: str, module: str, fields: dict[str, Any], claims: tuple[Claim, ...], shows: tuple[Formula, ...]
 ) -> Statement:
-    fields = {"kind": "identity", "origin": "own", "source": module, **fields}
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], FIELDS, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise StatementError(f"{id}: a statement has no {unknown[0]!r}; {meant}It may have {', '.join(sorted(FIELDS))}")
+    if not id or id.split() != [id]:
+        raise StatementError(
+            f"{id}: is no id: an id is a short label without blanks, such as my.1; the title comes after it"
+        )
+    if "kind" not in fields:
+        fields = {**fields, "kind": next((kind for kind, fit in KIND_OF if _has(claims, fit)), "identity")}
+    fields = {"origin": "own", "source": module, **fields}
+    fit = dict(KIND_OF).get(fields["kind"])
+    if fields["origin"] == "own" and fit and claims and not _has(claims, fit):
+        claimed = ", ".join(sorted({type(c).__name__ for c in claims}))
+        kinds = ", ".join(kind for kind, types in KIND_OF if _has(claims, types))
+        raise StatementError(
+            f"{id}: its kind is {fields['kind']!r}, but it claims {claimed}; leave kind= out, or use {kinds}"
+        )
     into: Registry = fields.pop("into", registry)
     for name in ("hypotheses", "assumes", "granted", "concludes", "uses", "notes"):
         value = fields.get(name, ())
         fields[name] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for name in ("assumes", "granted", "concludes"):
+        for text in (x for x in fields[name] if not isinstance(x, (Within, Holds))):
+            raise StatementError(
+                f'{id}, {name}: {text!r} is no hypothesis as data; write Within(d, LOG), or Holds("a fact") for words'
+            )
     return into.add(Statement(id=id, title=title, module=module, claims=claims, shows=shows, **fields))
 
 
-class PluginError(RuntimeError):
-    """A plugin that cannot be loaded; the message names the file, the cause and what to do."""
-
-
-def load_plugin(source: str) -> list[Statement]:
-    """Import a file of own statements, or a module by its dotted name; returns what it defines.
-
-    Raises:
-        PluginError: if it is not found, fails to import or defines no statement; then nothing of it is registered.
-    """
-    before = dict(registry._statements)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            _import_plugin(source)
-    except PluginError:
-        raise
-    except (Exception, SystemExit) as error:
-        registry._statements = before
-        raise PluginError(f"{source}: {_place(error, source)}{type(error).__name__}: {error}") from error
-    made = [s for name, s in registry._statements.items() if name not in before]
-    if not made:
-        raise PluginError(f"{source}: defines no statement; decorate a function with @statement(id, title)")
-    unknown = {s.id: [u for u in registry.uses(s.id) if u not in registry] for s in made}
-    for name, missing in unknown.items():
-        if missing:
-            registry._statements = before
-            raise PluginError(f"{source}: {name} uses {missing[0]!r}, which no statement has; see `almostlinear list`")
-    try:
-        registry.hashes()
-    except StatementError as error:
-        registry._statements = before
-        raise PluginError(f"{source}: {error}") from None
-    return made
-
-
-def _add_pack(module: Any) -> None:
-    """The statements of a package that keeps a registry of its own, such as almostlinear.theorems.foundations."""
-    for made in getattr(module, "PACK", ()):
-        if made.id not in registry:
-            registry.add(made)
-
-
-def _import_plugin(source: str) -> None:
-    path = Path(source)
-    if path.suffix != ".py":
-        if importlib.util.find_spec(source) is None:
-            raise PluginError(f"{source}: no such file or module; give a .py file or the name of an installed module")
-        _add_pack(importlib.import_module(source))
-        return
-    if not path.is_file():
-        raise PluginError(f"{source}: no such file")
-    name = f"almostlinear_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-
-
-def _place(error: BaseException, source: str) -> str:
-    """``line 12: `` where the error's traceback passes through the plugin."""
-    line = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
-    trace = error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == Path(source).name:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"line {line}: " if line else ""
+def _has(claims: tuple[Claim, ...], types: tuple[type, ...]) -> bool:
+    return any(isinstance(claim, types) for claim in claims)
 
 
 def load() -> Registry:

@@ -110,7 +110,9 @@ class Statement:
             raise StatementError(f"{self.id}: a claim relies on {min(unused)}, which is not among its uses")
         labels = [(c.part, c.reading) for c in self.claims]
         if len(set(labels)) < len(labels):
-            raise StatementError(f"{self.id}: two claims have the same part and reading; give each its own")
+            raise StatementError(
+                f'{self.id}: two claims have the same part and reading; give each its own: part="1", part="2"'
+            )
 
     def _check_symbols(self) -> None:
         """One matrix a name, conditions on indices that occur, and a loss only under a derivative."""

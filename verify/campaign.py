@@ -4,7 +4,8 @@ An identity is expanded exactly and tested over GF(p); if neither proves it, a w
 repair are sought; what stands is enclosed on drawn
 instances. A bound is derived by the norm rules, else a witness is sought; what stands is enclosed. Ranks, costs, growth and
 factors have an engine of their own each. A statement is one cell of the campaign: cells are examined here or by worker
-processes (`workers`), and kept in the order of the statements, so that the ledger does not depend on who was faster. A claim that
+processes (`workers`), and kept in the order of the statements, so that the ledger does not depend on who was faster; or on a cluster
+(`cluster`), and kept in the order of time. A claim that
 was examined with the same seed and profile is not examined again, so an interrupted campaign goes on where it stopped.
 """
 
@@ -180,7 +181,7 @@ def _examined(task: Task) -> tuple[Evidence, ...]:
 
 
 Examiner = Callable[[Iterable[Cell]], Iterator[tuple[Cell, Found]]]
-"""Examines cells and yields what was found, in their order."""
+"""Examines cells and yields what was found: in their order, or as it comes (`cluster`)."""
 
 
 def run(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGE = "almostlinear"
 ROOT = Path(__file__).resolve().parent.parent
-CONTENT = ("paper", "repaired", "notation", "registry", "display")
+CONTENT = ("paper", "repaired", "notation", "registry", "display", "plugins")
 
 
 @cache

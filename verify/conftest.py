@@ -1,10 +1,12 @@
 """`pytest verify/`: one campaign for the session, then one test a statement; options as for `almostlinear check`."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from almostlinear.theorems import load
+from almostlinear.verify import examples
 from almostlinear.verify.campaign import run
 from almostlinear.verify.ledger import Ledger
 from almostlinear.verify.replay import write_witnesses
@@ -21,7 +23,20 @@ def pytest_addoption(parser):
     group.addoption("--profile", default="quick", choices=list(PROFILES), help="how much to try")
     group.addoption("--seed", default=0, type=int, help="of everything that is drawn")
     group.addoption("--device", default="cpu", choices=["cpu", "cuda"], help="for checks of the implementation")
+    group.addoption(
+        "--redis", metavar="URL", help=f"server of shared examples of Hypothesis, else ${examples.VARIABLE}"
+    )
     group.addoption("--ledger", default=".almostlinear/ledger.sqlite", help="the ledger of evidence")
+
+
+def pytest_configure(config):
+    """Test files read the server from the environment when they are imported."""
+    if config.option.redis:
+        os.environ[examples.VARIABLE] = config.option.redis
+    try:
+        examples.drawing()
+    except examples.NoServer as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from almostlinear.verify.backends.ball import DEFAULT_BITS, Balls, precision
 from almostlinear.verify.backends.interpreter import Interpreter
 from almostlinear.verify.engines.enclosure import satisfies
 from almostlinear.verify.engines.implementation import decide, layer_arguments, run_implementation
+from almostlinear.verify.examples import drawing
 from almostlinear.verify.layers import BOUNDS, DTYPES, RANGES, layer
 from almostlinear.verify.problems import FAMILIES, HEAD_WIDTH, real_attention, real_head, real_heads
 from almostlinear.verify.real_numbers import NORM_OF, Answer, Evaluator, at_most
@@ -34,9 +35,7 @@ DRAWN = {
     "dtype": st.sampled_from(DTYPES),
     "seed": st.integers(0, 2**31),
 }
-DRAWING = settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much]
-)
+DRAWING = settings(max_examples=200, deadline=None, **drawing(), suppress_health_check=[HealthCheck.filter_too_much])
 
 
 def drawn_layer(drawn, degree):

@@ -8,6 +8,7 @@ from almostlinear.theorems import Identity, load
 from almostlinear.verify import baseline
 from almostlinear.verify.contract import contracted, pointwise
 from almostlinear.verify.engines.enclosure import Answer, decide_identity, symbols_of
+from almostlinear.verify.examples import drawing
 from almostlinear.verify.extent import all_values, extent
 from almostlinear.verify.problems import FAMILIES, describe, draw
 
@@ -33,7 +34,7 @@ SOUND = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, **drawing(), suppress_health_check=list(HealthCheck))
 @given(
     which=st.integers(0, len(SOUND) - 1),
     family=st.sampled_from(sorted(FAMILIES)),

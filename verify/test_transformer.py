@@ -18,6 +18,7 @@ from almostlinear.theorems import load
 from almostlinear.theorems.statement import Bound
 from almostlinear.verify.approximant import eps_2, judge_approximant
 from almostlinear.verify.backends.ball import DEFAULT_BITS, precision
+from almostlinear.verify.examples import drawing
 from almostlinear.verify.implemented import drawn, judge, run_implementation, run_transformer
 from almostlinear.verify.models import LOSSES, MAPS, PHI, Setting, exact
 from almostlinear.verify.real_numbers import Answer
@@ -78,7 +79,7 @@ def test_algorithm_1_for_all_layers(request):
     profile, device = request.config.getoption("--profile"), request.config.getoption("--device")
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=EXAMPLES[profile], deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES[profile], deadline=None, **drawing(), suppress_health_check=list(HealthCheck))
     @given(st.fixed_dictionaries(DRAWN))
     def each(one):
         found = judged(one, device)
@@ -110,7 +111,7 @@ def test_the_transformer(request, attention):
     @settings(
         max_examples=EXAMPLES[request.config.getoption("--profile")] // 3,
         deadline=None,
-        derandomize=True,
+        **drawing(),
         suppress_health_check=list(HealthCheck),
     )
     @given(st.fixed_dictionaries(DRAWN))

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from almostlinear.theorems.registry import Registry, load, load_plugin
+from almostlinear.theorems.plugins import load_installed, load_plugin
+from almostlinear.theorems.registry import Registry, load
 
 from .campaign import Cell, Found, examine_cell
 
@@ -21,6 +22,8 @@ AHEAD = 3
 """Cells handed out for each worker before the first of them is back."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _registry: Registry | None = None
+_known: set[str] = set()
+"""Plugins that this process has read: a worker of a cluster serves one campaign after the other."""
 
 
 def cores() -> int:
@@ -29,12 +32,15 @@ def cores() -> int:
 
 
 def prepare(plugins: Sequence[str] = ()) -> Registry:
-    """The registry of this process with the statements of the plugins, made once."""
+    """The registry of this process with the statements of the plugins, each read once."""
     global _registry
     if _registry is None:
         _registry = load()
-        for plugin in plugins:
+        load_installed()  # the process that began it has said what is wrong with them
+    for plugin in plugins:
+        if plugin not in _known:
             load_plugin(plugin)
+            _known.add(plugin)
     return _registry
 
 
@@ -43,7 +49,10 @@ def work(cell: Cell, plugins: Sequence[str] = ()) -> Found:
     registry = prepare(plugins)
     known = registry.hashes().get(cell.statement) if cell.statement in registry else None
     if known != cell.hash:
-        return Found(error=f"{cell.statement}: this worker has {'another version' if known else 'no such statement'}")
+        what = "another version" if known else "no such statement"
+        return Found(
+            error=f"{cell.statement}: this worker has {what}; start the workers again, with what is installed here"
+        )
     return examine_cell(registry, cell)
 
 

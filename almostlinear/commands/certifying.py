@@ -1,4 +1,4 @@
-"""The command certify: what almost-linear attention guarantees for tensors in a file."""
+"""The command certify: what almost-linear attention guarantees for tensors in a file, or for the heads of a model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .certifying_models import TOKENS
 from .common import FAILED, JsonOption, app, bad, emit
 
 NAMES = {
@@ -21,10 +22,21 @@ NAMES = {
 
 @app.command(
     epilog="Example: almostlinear certify head.npz --eps 1e-3. Tensors: q (..., n, d), k (..., m, d), and if they are there v (..., m, e), "
-    "grad (..., n, e) and mask (..., m)."
+    "grad (..., n, e) and mask (..., m). Of a model: almostlinear certify --model FOLDER, every head on a text."
 )
 def certify(
-    file: Annotated[Path, typer.Argument(help="A .npz or .safetensors file with q, k and, if known, v, grad, mask.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A .npz or .safetensors file with q, k and, if known, v, grad, mask.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a folder or file of weights in Hugging Face format, or .gguf.", metavar="PATH"),
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="What the model reads; a page of English by default.", metavar="FILE")
+    ] = None,
+    tokens: Annotated[int, typer.Option(help="Of the text, at most.", min=2)] = TOKENS,
+    seed: Annotated[int, typer.Option(help="Of the tokens, where the model has no tokenizer.", min=0)] = 0,
     eps: Annotated[
         float | None, typer.Option(help="l1 error allowed to every row of weights; 1e-3 by default.")
     ] = None,
@@ -35,6 +47,42 @@ def certify(
     as_json: JsonOption = False,
 ) -> None:
     """Say which degree and rank the tensors in a file need, and which error is guaranteed, or that none is (exit code 1)."""
+    if (file is None) == (model is None):
+        bad("certify takes a file of tensors or --model PATH, one of the two")
+    if model is not None:
+        if degree is not None or scale is not None or causal or backend != "auto":
+            bad("--degree, --scale, --causal and --backend are the model's own: leave them out with --model")
+        _certify_model(model, text, tokens, seed, eps, as_json)
+        return
+    assert file is not None
+    tensors_of(file, degree, eps, scale, causal, backend, as_json)
+
+
+def _certify_model(model: Path, text: Path | None, tokens: int, seed: int, eps: float | None, as_json: bool) -> None:
+    from . import certifying_models
+
+    if eps is not None and not 0 < eps < 2:
+        bad(f"--eps {eps:g}: use a number between 0 and 2, the l1 distance of two rows that have nothing in common")
+    heads, about = certifying_models.heads_of(model, text, tokens, seed, eps)
+    if as_json:
+        said = certifying_models.summary(heads, about)
+        emit({"certify": {**about, "summary": said, "heads": [h.to_json() for h in heads]}})
+    else:
+        certifying_models.show(heads, about)
+    if not all(h.guaranteed for h in heads):
+        raise typer.Exit(FAILED)
+
+
+def tensors_of(
+    file: Path,
+    degree: int | None,
+    eps: float | None,
+    scale: float | None,
+    causal: bool,
+    backend: str,
+    as_json: bool,
+) -> None:
+    """Certify the tensors of a file and show what was found."""
     tensors = read(file)
     from almostlinear import impl
 

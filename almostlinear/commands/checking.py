@@ -38,6 +38,10 @@ def check(
         int | None,
         typer.Option(help="Processes; by default as many as there are processors, if there is enough to do.", min=1),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Instead of processes here: the scheduler of a dask.distributed cluster.", metavar="ADDRESS"),
+    ] = None,
     plugin: PluginOption = None,
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Make these verdicts the expected ones.")
@@ -46,6 +50,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Run the engines on statements (all of them by default) and write evidence to the ledger."""
+    from almostlinear.theorems import plugins
     from almostlinear.verify import baseline
     from almostlinear.verify.adversary import maxima
     from almostlinear.verify.replay import write_witnesses
@@ -54,7 +59,8 @@ def check(
     registry = load_registry(plugin)
     asked = chosen(registry, list(ids or []))
     if plugin and not ids:
-        asked = [s for s in asked if s.origin == "own"]
+        mine = {s.id for name in plugin for s in plugins.LOADED[name]}
+        asked = [s for s in asked if s.id in mine]
     if update_baseline and (ids or plugin):
         bad("--update-baseline takes all statements: leave out ids and plugins")
     if profile not in PROFILES:
@@ -67,7 +73,7 @@ def check(
         statuses_of(registry, opened)  # a ledger that cannot be read is refused before anything is added to it
         effort = {"profile": PROFILES[profile], "seed": seed, "budget": budget, "device": device}
         begun, started = time.monotonic(), datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        progress = _run(registry, opened, asked, effort, _examiner(workers, asked, plugin))
+        progress = _run(registry, opened, asked, effort, _examiner(workers, asked, plugin, dask))
         write_witnesses(opened, statuses_of(registry, opened))
         found = statuses_of(registry, opened)
         opened.note_run(started, _record(registry, found, effort, progress, time.monotonic() - begun))
@@ -87,7 +93,7 @@ def check(
     if as_json:
         emit({"statements": rows, "complaints": wrong, "stopped": progress.stopped})
     else:
-        _show_check(rows, wrong, progress)
+        _show_check(rows, wrong, progress, plugin)
         for one in found:
             if one.waits and one.verdict == "open":
                 say(f"{one.statement.id} rests on {', '.join(one.waits)}: not examined yet, so it is open")
@@ -107,10 +113,15 @@ ENOUGH = 40
 """Claims from which on worker processes earn the seconds that it takes to start them."""
 
 
-def _examiner(workers: int | None, asked: list[Any], plugins: list[str] | None) -> Any:
-    """Worker processes, or None for this process alone."""
+def _examiner(workers: int | None, asked: list[Any], plugins: list[str] | None, dask: str | None) -> Any:
+    """Worker processes or a cluster, or None for this process alone."""
+    from almostlinear.verify.cluster import Cluster
     from almostlinear.verify.workers import Pool, cores
 
+    if dask is not None:
+        if workers is not None:
+            bad("--workers is of this machine, --dask of a cluster: use one of them")
+        return Cluster(dask, plugins or ())
     if workers is None:
         workers = cores() if sum(len(s.claims) for s in asked) >= ENOUGH else 1
     return Pool(workers, plugins or ()) if workers > 1 else None
@@ -124,7 +135,9 @@ def _has_cuda() -> bool:
 
 def _run(registry: Any, ledger: Any, asked: list[Any], effort: dict[str, Any], examiner: Any) -> Any:
     from almostlinear import terminal
+    from almostlinear.theorems.plugins import located
     from almostlinear.verify.campaign import CannotExamine, run
+    from almostlinear.verify.cluster import ClusterError, NoCluster
 
     claims = sum(max(1, len(s.claims)) for s in asked)
     with terminal.progress("checking") as bar:
@@ -136,7 +149,13 @@ def _run(registry: Any, ledger: Any, asked: list[Any], effort: dict[str, Any], e
         try:
             return run(registry, ledger, asked, on_claim=on_claim, examiner=examiner, **effort)
         except CannotExamine as error:
+            made = next((s for s in asked if str(error).startswith(f"{s.id}, part ")), None)
+            bad(located(str(error), made) if made else str(error))
+        except NoCluster as error:
             bad(str(error))
+        except ClusterError as error:
+            say(f"almostlinear: {error}; what was found is kept, the same command goes on from there")
+            raise typer.Exit(STOPPED) from None
         except KeyboardInterrupt:
             say("interrupted; what was found is kept, the same command goes on from there")
             raise typer.Exit(STOPPED) from None
@@ -161,11 +180,11 @@ def _record(registry: Any, found: list[Any], effort: dict[str, Any], progress: A
     }
 
 
-def _show_check(rows: list[dict[str, Any]], wrong: list[str], progress: Any) -> None:
+def _show_check(rows: list[dict[str, Any]], wrong: list[str], progress: Any, plugins: list[str] | None) -> None:
     from almostlinear import terminal
 
     terminal.show_status(rows)
-    terminal.show_refuted([row for row in rows if row["verdict"] == "refuted"])
+    terminal.show_refuted([row for row in rows if row["verdict"] == "refuted"], plugins)
     for row in rows:
         if row["origin"] == "own":
             _suggest(row)

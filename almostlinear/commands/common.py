@@ -42,9 +42,12 @@ def emit(data: dict[str, Any]) -> None:
 
 
 def load_registry(plugins: list[str] | None = None) -> Any:
-    from almostlinear.theorems.registry import PluginError, load, load_plugin
+    from almostlinear.theorems.plugins import PluginError, load_installed, load_plugin
+    from almostlinear.theorems.registry import load
 
     registry = load()
+    for wrong in load_installed():
+        say(f"almostlinear: {wrong}")
     for plugin in plugins or ():
         try:
             load_plugin(plugin)

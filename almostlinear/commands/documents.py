@@ -36,7 +36,13 @@ def report(
     with open_ledger(ledger, must_exist=True) as opened:
         rows = [s.to_json() for s in statuses_of(registry, opened)]
         run = {**(opened.last_run() or {}), "history": opened.runs(), "trusted": _trusted(opened)}
-    run |= {"tables": _tables(), "figures": _figures(), "benchmarks": _benchmarks()}
+    run |= {
+        "plugins": plugin or [],
+        "tables": _tables(),
+        "figures": _figures(),
+        "benchmarks": _results(BENCHMARKS),
+        "experiments": _results(EXPERIMENTS),
+    }
     try:
         page = build(rows, registry, out, run)
     except OSError as error:
@@ -70,7 +76,8 @@ def errata(
 
 
 BENCHMARKS = Path("benchmarks") / "results"
-"""Where `make bench` leaves its figures."""
+EXPERIMENTS = Path("experiments") / "results"
+"""Where `make bench` and `python -m experiments` leave their figures."""
 
 
 def _trusted(ledger: Any) -> list[dict[str, Any]]:
@@ -82,18 +89,18 @@ def _trusted(ledger: Any) -> list[dict[str, Any]]:
     return [analysis.trusted(ledger), *([coq.table(compiled)] if compiled is not None else [])]
 
 
-def _benchmarks() -> list[dict[str, Any]]:
-    """The results that lie in the folder of the benchmarks.
+def _results(folder: Path) -> list[dict[str, Any]]:
+    """The results that lie in a folder.
 
     Raises:
         typer.Exit: if one of them is not JSON.
     """
     found = []
-    for path in sorted(BENCHMARKS.glob("*.json")):
+    for path in sorted(folder.glob("*.json")):
         try:
             found.append(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            bad(f"{path}: not a result of the benchmarks ({error}); make it again with `make bench`, or remove it")
+            bad(f"{path}: not a result ({error}); make it again, or remove it")
     return found
 
 

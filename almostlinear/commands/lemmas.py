@@ -22,7 +22,8 @@ NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{LONGEST - 1}}}")
 def kinds() -> list[str]:
     """The kinds that have a template."""
     folder = resources.files("almostlinear") / TEMPLATES
-    return sorted(Path(path.name).stem for path in folder.iterdir() if path.name.endswith(".txt"))
+    files = [path for path in folder.iterdir() if path.name.endswith(".txt")]
+    return sorted(Path(path.name).stem for path in files if "$function" in path.read_text(encoding="utf-8"))
 
 
 @app.command(epilog="Example: almostlinear new row-sums --kind identity --dir lemmas")

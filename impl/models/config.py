@@ -22,10 +22,12 @@ class TransformerConfig:
 
     ``vocabulary`` tokens; ``width`` d, ``heads`` h of d/h features; ``layers`` m >= 1; ``max_length`` tokens at most, soft prompt
     included. ``mlp_width``: hidden features of the MLP, 4 d by default. ``attention``: "exact" (softmax), "almost_linear" or
-    "algorithm1" (almost-linear forward, the paper's Algorithm 1 backward). ``norm``: LayerNorm before or after each half of a layer.
+    "algorithm1" (almost-linear forward, the paper's Algorithm 1 backward). ``norm``: LayerNorm (RMSNorm with ``rms``) before or after each
+    half of a layer.
     ``residual``: Z = T + Attn(T), T' = Z + MLP(Z). ``dropout``: of embeddings and of both halves, never of attention weights. ``tied``:
-    the output head is the embedding. ``scale`` of the scores, 1/sqrt(d/h) by default. ``degree``, ``eps``, ``backend`` are passed to
-    almost-linear attention and must be left out for exact attention.
+    the output head is the embedding. ``scale`` of the scores, 1/sqrt(d/h) by default. ``score_limit`` b: queries and keys are brought to
+    the norm sqrt(b/scale) (query-key normalisation, Henry et al. 2020, with a temperature that is not learned), so that |scores| <= b
+    whatever the weights. ``degree``, ``eps``, ``backend`` are passed to almost-linear attention and must be left out for exact attention.
 
     Raises InputError.
     """
@@ -45,6 +47,8 @@ class TransformerConfig:
     dropout: float = 0.0
     tied: bool = True
     scale: float | None = None
+    score_limit: float | None = None
+    rms: bool = False
     degree: int | None = None
     eps: float | None = None
     backend: str = "auto"
@@ -58,7 +62,7 @@ class TransformerConfig:
             value, known = getattr(self, name), get_args(kind)
             if value not in known:
                 raise InputError(name, repr(value), f"one of {', '.join(map(repr, known))}", "choose one of them")
-        for name in ("is_causal", "residual", "tied"):
+        for name in ("is_causal", "residual", "tied", "rms"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(name, repr(getattr(self, name)), "True or False", "pass a bool")
         if self.width % self.heads:
@@ -69,7 +73,7 @@ class TransformerConfig:
             )
         if isinstance(self.dropout, bool) or not 0 <= self.dropout < 1:
             raise InputError("dropout", self.dropout, "in [0, 1)", "pass a probability below 1")
-        for name in ("scale", "eps"):
+        for name in ("scale", "eps", "score_limit"):
             if getattr(self, name) is not None:
                 check_positive_number(name, getattr(self, name))
         if self.degree is not None:

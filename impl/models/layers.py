@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from ..algorithm_attention import algorithm1_attention
 from ..errors import InputError
@@ -46,6 +47,11 @@ def attention(config: TransformerConfig, query: Tensor, key: Tensor, value: Tens
     )
 
 
+def norm(config: TransformerConfig) -> nn.Module:
+    """LayerNorm or RMSNorm of the width."""
+    return nn.RMSNorm(config.width, eps=1e-5) if config.rms else nn.LayerNorm(config.width)
+
+
 def exact_mask(padding: Tensor, is_causal: bool) -> Tensor:
     """What each query sees, (batch, 1, n or 1, n): keys that are no padding, under the causal mask where asked for."""
     seen = padding[:, None, None, :]
@@ -74,6 +80,9 @@ class SelfAttention(nn.Module):
         """Queries, keys and values as attention gets them, each (batch, h, n, d_h)."""
         parts = self.into_heads(x).unflatten(-1, (3, self.config.heads, -1)).movedim(-3, 0).transpose(-3, -2)
         query, key, value = parts.unbind(0)
+        if self.config.score_limit is not None:
+            length = math.sqrt(self.config.score_limit / self.config.score_scale)
+            query, key = length * normalize(query, dim=-1), length * normalize(key, dim=-1)
         if self.rotary is not None:
             query, key = self.rotary(query), self.rotary(key)
         return query, key, value
@@ -91,9 +100,7 @@ class Layer(nn.Module):
             nn.Linear(config.width, hidden), ACTIVATIONS[config.activation](), nn.Linear(hidden, config.width)
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.norms = nn.ModuleList(
-            nn.Identity() if config.norm == "none" else nn.LayerNorm(config.width) for _ in range(2)
-        )
+        self.norms = nn.ModuleList(nn.Identity() if config.norm == "none" else norm(config) for _ in range(2))
 
     def forward(self, t: Tensor, padding: Tensor | None = None) -> Tensor:
         """(batch, n, width)."""

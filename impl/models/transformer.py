@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from .config import Attention, TransformerConfig
-from .layers import Layer
+from .layers import Layer, norm
 from .positions import Learned, Sinusoidal
 
 
@@ -38,7 +38,7 @@ class AlmostLinearTransformer(nn.Module):
             self.positions = Sinusoidal(config.max_length, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width) if config.norm == "pre" else nn.Identity()
+        self.norm = norm(config) if config.norm == "pre" else nn.Identity()
         self.head = nn.Linear(config.width, config.vocabulary, bias=False)
         self._draw()
         if config.tied:

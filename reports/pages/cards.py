@@ -54,6 +54,7 @@ class Card:
     evidence: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[tuple[str, bool]] = field(default_factory=list)
     figures: list[closeness.Figure] = field(default_factory=list)
+    closest: dict[str, float] = field(default_factory=dict)
 
     @property
     def many(self) -> bool:
@@ -116,6 +117,7 @@ def _card(status: dict[str, Any], made: Statement | None, definitions: frozenset
         evidence=[records.evidence(e, parted=parted) for e in evidence],
         suggestions=records.suggestions(evidence),
         figures=closeness.figures(evidence, parted),
+        closest=closeness.closest(evidence, parted),
     )  # fmt: skip
     if made is not None:
         _describe(card, made, status.get("claims") or [], definitions)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, TypeGuard
 
 from ..plots import bar, decade, few, finite, lowest, panel, rank_panel
@@ -23,13 +24,14 @@ LONG = 300
 
 @dataclass(frozen=True)
 class Figure:
-    """The panels of one bound: a ratio against everything that varies."""
+    """The panels of one bound: a ratio against everything that varies; ``typical`` is the median of the ratios."""
 
     claim: str
     engine: str
     ratio: str
     limit: str
     best: float
+    typical: float
     instance: str
     shown: int
     decided: int
@@ -86,11 +88,24 @@ def _figure(record: dict[str, Any], points: dict[str, Any], ratio: str, parted: 
             place = next((i for i, row in enumerate(kept) if row is marked), None)
             drawn.append(panel(axis, [row[k] for row in kept], [row[column] for row in kept], place, limit))
     instance = str(worst.get("instance", ""))[:LONG]
-    best = float(rows[worst["row"]][column])
+    best, typical = float(rows[worst["row"]][column]), median(row[column] for row in rows)
     return Figure(
-        claim_words(record, parted), str(record.get("engine", "")), ratio, limit, best, instance, len(rows),
+        claim_words(record, parted), str(record.get("engine", "")), ratio, limit, best, typical, instance, len(rows),
         int(points.get("of") or len(rows)), tuple(drawn),
     )  # fmt: skip
+
+
+def closest(found: Iterable[dict[str, Any]], parted: bool) -> dict[str, float]:
+    """The largest observed / bound of each claim, over everything that any engine drew or searched."""
+    best: dict[str, float] = {}
+    for record in found:
+        detail = record.get("detail")
+        tightness = detail.get("tightness") if isinstance(detail, dict) else None
+        value = tightness.get("best") if isinstance(tightness, dict) else None
+        if isinstance(value, (int, float)) and finite(value) and value > 0:
+            claim = claim_words(record, parted)
+            best[claim] = max(float(value), best.get(claim, 0.0))
+    return best
 
 
 # -- all bounds ----------------------------------------------------------------------------------------------------------
@@ -111,7 +126,7 @@ def overview(shown: Iterable[tuple[str, list[Figure]]]) -> dict[str, Any]:
 
 def given_away(listed: Iterable[tuple[str, Iterable[Constant]]]) -> dict[str, Any]:
     """Of the bounds that the norm rules derive, those that state more than was derived, and how many were derived."""
-    derived = [(name, c) for name, constants in listed for c in constants]
+    derived = [(name, c) for name, constants in listed for c in constants if c.derived]
     return {"loose": [(name, c) for name, c in derived if c.ratio not in ("", "1")], "count": len(derived)}
 
 

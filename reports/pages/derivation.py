@@ -92,7 +92,7 @@ def _listed(value: Any) -> list[Any]:
 def constants(
     made: Statement, claims: list[dict[str, Any]], evidence: list[dict[str, Any]], parted: bool
 ) -> list[Constant]:
-    """One row for each bound that was derived; how close instances come to others is shown by their plots."""
+    """One row for each bound that was derived or measured: as published, as derived, as observed."""
     status = {(str(c.get("part", "1")), c.get("reading", "")): c for c in claims}
     found = []
     for claim in (c for c in made.claims if isinstance(c, Bound)):
@@ -101,7 +101,7 @@ def constants(
         constant = known.get("constant") or {}
         observed = [_best(r) for r in evidence if r.get("part") == claim.part and r.get("reading") == claim.reading]
         best = max((b for b in observed if b is not None), default=None)
-        if constant:
+        if constant or best is not None:
             found.append(Constant(
                 claim_words(key, parted), str(known.get("verdict", "stated")), flow(expression(claim.right)[1]),
                 _powers(constant.get("derived")), _powers(constant.get("claimed / derived")), best,

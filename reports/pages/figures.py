@@ -13,6 +13,7 @@ from typing import Any
 from ..plots import depth_panel
 from ..verdicts import VERDICTS
 from .closeness import rank_figure
+from .measured import drawing
 from .records import in_words
 
 MOST, MOST_RUNS = 250, 100
@@ -33,7 +34,7 @@ def tables(listed: Iterable[Any]) -> list[dict[str, Any]]:
         columns_of = [[row[k] for row in cells if k < len(row)] for k in range(len(columns))]
         made.append({
             "title": str(table.get("title", "")), "note": str(table.get("note") or ""), "columns": columns, "rows": cells,
-            "left_out": count - len(cells),
+            "left_out": count - len(cells), "drawn": drawing(table),
             "shape": ["n" if all(map(_number, c)) else "long" if max(map(len, c), default=0) > LONG else "" for c in columns_of],
         })  # fmt: skip
     return made

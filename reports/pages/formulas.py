@@ -87,7 +87,8 @@ def names(
 ) -> Names:
     """The names in ``made`` (or in the formulas ``only``); ``definitions``: ids of definitions and remarks.
 
-    With ``deep`` also the names in the bodies that are written out.
+    With ``deep`` also the names in the bodies that are written out. An own statement's names are its file's, which is not shown, so
+    that their bodies are.
     """
     waiting = list(only if only is not None else [f for c in made.claims for f in c.formulas()])
     waiting += [] if only is not None else [f.args[0] if f.op == "define" else f for f in made.shows]
@@ -100,7 +101,8 @@ def names(
                 continue
             done.add(node)
             source = node.data[1]
-            if source != made.id and (not source or source in definitions):
+            elsewhere = source in definitions or (not source and made.origin != "own")
+            if source != made.id and elsewhere:
                 defined.setdefault(mathml(layout(node)), {})[source] = None
             else:
                 written[node] = None

@@ -12,19 +12,22 @@ from .cards import Card, sections
 
 _COUNTED = (("Published", ("published",)), ("Repairs", ("repair",)), ("Own", ("own",)))
 FAILING = {"refuted": "False as printed", "gap": "True only with more than the text gives"}
+PROVED = ("proved", "proved-at-size")
 STANDS = ("proved", "proved-at-size", "enclosed", "searched", "sampled")
 
 
 @dataclass(frozen=True)
 class Headline:
-    """How many published statements claim something, and what became of them."""
+    """How many published statements claim something, and what became of them; how many of what stands is proved."""
 
     claiming: int
     standing: int
+    proved: int
     refuted: int
     gap: int
     others: int
     repaired: int
+    repaired_proved: int
 
 
 def context(cards: dict[str, Card], run: dict[str, Any]) -> dict[str, Any]:
@@ -67,10 +70,13 @@ def headline(cards: dict[str, Card]) -> Headline | None:
     verdicts = [c.verdict for c in claiming]
     failing = [c for c in claiming if c.fails]
     repaired = [c for c in failing if any(cards[r].verdict in STANDS for r in c.repaired_by)]
-    standing = sum(v in STANDS for v in verdicts)
+    sure = [c for c in repaired if any(cards[r].verdict in PROVED for r in c.repaired_by)]
+    standing, proved = (sum(v in among for v in verdicts) for among in (STANDS, PROVED))
     refuted, gap = verdicts.count("refuted"), verdicts.count("gap")
     others = len(claiming) - standing - refuted - gap
-    return Headline(len(claiming), standing, refuted, gap, others, len(repaired)) if claiming else None
+    return (
+        Headline(len(claiming), standing, proved, refuted, gap, others, len(repaired), len(sure)) if claiming else None
+    )
 
 
 def run_line(run: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-// What the pages gain with a script: search and filter of the statements, a focus in the graph, buttons that copy commands.
+// What the pages gain with a script: search and filter of the statements, a focus in the graph, buttons that copy commands, a search of the documentation.
 "use strict";
 
 function filterStatements() {
@@ -108,6 +108,32 @@ function copyButtons() {
   }
 }
 
+// The sections of the documentation that have all the words, in their titles first.
+function findSections() {
+  const form = document.querySelector("form.find");
+  if (!form) return;
+  const items = [...document.querySelectorAll(".found li")];
+  const texts = items.map((item) => `${item.textContent} ${item.dataset.words}`.toLowerCase());
+  const none = document.querySelector("#sections .none");
+
+  function apply() {
+    const words = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    items.forEach((item, k) => {
+      item.hidden = !words.every((word) => texts[k].includes(word));
+      shown += !item.hidden;
+    });
+    form.querySelector("output").textContent = words.length ? `${shown} of ${items.length} sections` : "";
+    none.hidden = shown > 0;
+  }
+
+  form.hidden = false;
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  apply();
+}
+
 filterStatements();
+findSections();
 document.querySelectorAll("svg.graph").forEach(focusGraph);
 copyButtons();

@@ -169,6 +169,37 @@ def test_rotary_scores_depend_on_differences_of_positions():
     assert scores.std() > 0.1
 
 
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_a_score_limit_holds_whatever_the_weights(positions):
+    """Were it ignored, the scores of these weights would be far beyond it."""
+    limit, scores = 0.75, {}
+    for given in (limit, None):
+        model = made(score_limit=given, positions=positions, scale=0.3)
+        with torch.no_grad():
+            model.layers[0].attention.into_heads.weight.mul_(300)
+        query, key, _ = model.layers[0].attention.heads(model.embedding(tokens()))
+        scores[given] = 0.3 * (query @ key.mT).abs().max()
+    assert 0.5 * limit < scores[limit] <= limit * (1 + 1e-12) and scores[None] > 5
+    expected = results(made(score_limit=limit, positions=positions), torch.zeros(2, 8))
+    for attention in KINDS[1:]:
+        found = results(
+            made(score_limit=limit, positions=positions).with_attention(attention, eps=1e-12), torch.zeros(2, 8)
+        )
+        assert all(
+            float((found[k] - v).abs().max()) <= 1e-9 * max(1e-3, float(v.abs().max())) for k, v in expected.items()
+        )
+
+
+def test_rms_norm_takes_no_mean_away():
+    model, x = made(rms=True), 3 + torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
+    for module in (model.norm, *model.layers[0].norms):
+        with torch.no_grad():
+            module.weight.fill_(1.0)
+        expected = x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        torch.testing.assert_close(module(x), expected, rtol=1e-12, atol=0)
+    assert not torch.equal(made(rms=False).norm(x), expected)
+
+
 def test_sinusoidal_positions_are_those_of_the_page():
     table = Sinusoidal(50, 5).table
     for position, feature in itertools.product((0, 1, 49), range(5)):
@@ -188,6 +219,8 @@ def test_sinusoidal_positions_are_those_of_the_page():
         (dict(dropout=1.0), "dropout"),
         (dict(residual=1), "True or False"),
         (dict(scale=-1.0), "scale"),
+        (dict(score_limit=0.0), "score_limit"),
+        (dict(rms=1), "True or False"),
         (dict(degree=3), "left out for exact attention"),
         (dict(eps=1e-3), "left out for exact attention"),
         (dict(attention="algorithm1", backend="adaptive"), "left out for algorithm1 attention"),

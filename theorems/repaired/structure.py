@@ -188,10 +188,9 @@ def j_5r():
 # -- causal mask -----------------------------------------------------------------------------------------------------------
 M = causal_rows(n)
 f = define("f_M", normalised(M * exp((X @ W @ X.T) * tau)), "I.6r")
-F = symbol("F", n, n)
+gap = symbol("E", n, n, domain="unit") * eps
+F = f + gap
 """Any matrix within eps of the masked weights f, such as D~^{-1} (M * (U_0 V_0^T)) of Lemma I.6."""
-gap = F - f
-NEAR = (maxnorm(gap) <= eps,)
 MASKED = {
     "kind": "error-bound",
     "hypotheses": ("M is the causal mask", "d = O(log n), k, k_0, k_H = n^{o(1)}"),
@@ -211,7 +210,7 @@ def transposed(left: Formula, right: Formula, matrix: Formula, letter, sums=suff
 
 def near(of, bound, part: str, via: Formula) -> Bound:
     """|of(F) - of(f)| <= bound."""
-    return Bound(maxnorm(of(F) - of(f)), bound, part=f"{part} error", given=NEAR, via=via)
+    return Bound(maxnorm(of(F) - of(f)), bound, part=f"{part} error", via=via)
 
 
 def time(line: Formula, part: str) -> Cost:

@@ -73,9 +73,10 @@ def load(path: Path = PATH) -> dict[str, Maximum]:
 
 
 def stored(statement: str, claim: Bound, path: Path = PATH) -> Problem | None:
-    """The stored maximum of a claim, if it has one."""
+    """The stored maximum of a claim, if it has one that gives all its matrices: a claim may have got others since."""
     found = load(path).get(key_of(statement, claim.part, claim.reading))
-    return None if found is None else found.problem
+    needed = {name for formula in claim.formulas() for name in formula.symbols()}
+    return None if found is None or not needed <= set(found.problem.values) else found.problem
 
 
 def is_of(statement: str, claim: Bound, path: Path = PATH) -> bool:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import sympy
 from flint import arb
 
 from almostlinear.theorems.formula import Formula
@@ -87,7 +88,7 @@ def instances(claim: Identity | Bound, count: int, seed: int) -> Iterator[tuple[
     names = sorted(set(size_names(named)) | claim_sizes(claim))
     attention = isinstance(claim, Identity) and bool(named) and {s.data[0] for s in named} <= ATTENTION | {DIRECTION}
     width = 4 if _by_entries(claim) else HEAD_WIDTH
-    masked = _masked(named)
+    masked, wide = _masked(named), _says_nothing_of_eta(claim)
     for family in FAMILIES:
         for k in range(count):
             rng = np.random.default_rng([seed, k, len(family)])
@@ -95,12 +96,14 @@ def instances(claim: Identity | Bound, count: int, seed: int) -> Iterator[tuple[
                 if 3 * k >= count:
                     break
                 found = real_attention(_short_head(), int(rng.integers(3, 6)), width)
-                yield family, _with_direction(replace(found, constants=_constants(found, rng)), named, seed + k)
+                constants = _constants(found, rng, wide)
+                yield family, _with_direction(replace(found, constants=constants), named, seed + k)
                 continue
             sizes = {name: _size(name, rng) for name in names}
             text = describe(family, sizes, BOUNDS[k % len(BOUNDS)], seed + k, full=masked and k % 2 == 1)
             found = draw([s for s in named if s.data[0] != DIRECTION], text)
-            yield family, _with_direction(replace(found, constants=_constants(found, rng)), named, seed + k)
+            constants = _constants(found, rng, wide)
+            yield family, _with_direction(replace(found, constants=constants), named, seed + k)
 
 
 def _masked(named: list[Formula]) -> bool:
@@ -120,11 +123,20 @@ def _size(name: str, rng: np.random.Generator) -> int:
     return int(rng.integers(2, 5)) if rng.random() < 0.85 else 1
 
 
-def _constants(problem: Problem, rng: np.random.Generator) -> dict[str, Fraction]:
-    """The problem's constants, and those of the statements: the exponent c of poly(n) = n^c, eta and s in (0, 1), eps, b, L."""
+def _says_nothing_of_eta(claim: Identity | Bound) -> bool:
+    """Whether a bound speaks of eta under no hypothesis about it, nor a root that needs one: then it may exceed 1."""
+    if not isinstance(claim, Bound):
+        return False
+    about = {s.name for relation in claim.given for s in relation.free_symbols}
+    return "eta" not in about and not any(p.exp == sympy.Rational(1, 2) for p in claim.right.atoms(sympy.Pow))
+
+
+def _constants(problem: Problem, rng: np.random.Generator, wide: bool = False) -> dict[str, Fraction]:
+    """The problem's constants, and those of the statements: the exponent c of poly(n) = n^c, eta in (0, 1), or (0, 2) if ``wide``, eps, b,
+    L, s."""
     drawn = {
         "c": Fraction(int(rng.integers(1, 5)), 2),
-        "eta": Fraction(int(rng.integers(1, 64)), 64),
+        "eta": Fraction(int(rng.integers(1, 64)), 32 if wide else 64),
         "eps": Fraction(1, 2 ** int(rng.integers(0, 12))),
         "b": Fraction(int(rng.integers(1, 49)), 16),
         "L": Fraction(int(rng.integers(1, 161)), 8),
@@ -145,8 +157,8 @@ def claim_sizes(claim: Identity | Bound | Rank) -> set[str]:
         named = {s.name for s in claim.at_most.free_symbols}
     else:
         named = {s.name for e in (claim.left, claim.right, *claim.given) for s in e.free_symbols if s.is_integer}
-    inside = (node.data[0] for f in claim.formulas() for node in f.walk() if node.op == "taylor")
-    return named | {s.name for degree in inside for s in degree.free_symbols}
+    inside = (node.data[0] for f in claim.formulas() for node in f.walk() if node.op in ("taylor", "scale"))
+    return named | {s.name for e in inside for s in sympy.sympify(e).free_symbols if s.is_integer}
 
 
 def _with_direction(problem: Problem, named: list[Formula], seed: int) -> Problem:

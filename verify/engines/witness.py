@@ -289,11 +289,14 @@ def _refuted(task: Task, found: Violation) -> Evidence:
 
 
 def _too_small(claim: Any, found: Violation) -> dict[str, str]:
-    """What a violated bound's constant must be multiplied by at least; nothing of other claims."""
+    """How far a violated bound is too small; nothing of other claims."""
     if not isinstance(claim, Bound):
         return {}
     with precision(DEFAULT_BITS):
-        share = arb(found.claimed) / arb(found.actual)
+        claimed, actual = arb(found.claimed), arb(found.actual)
+        if not (claimed >= 0 and actual > 0):  # no factor mends a negative bound
+            return {}
+        share = claimed / actual
         at_most = ceil(float(share.upper()) * (1 + 1e-12) * 10**4) / 10**4
     return {
         "derived": f"none: the claimed bound is too small, {found.claimed} where the left side is {found.actual}",

@@ -138,7 +138,7 @@ def _bound(made: Statement, claim: Bound) -> Iterator[Raw]:
             yield _built(planted.operator, "left", partial(_with_left, claim, claim.left.subs(norm, new)))
     for k, relation in enumerate(claim.given):
         others = (*claim.given[:k], *claim.given[k + 1 :])
-        if _has_value_without(claim.right, relation):
+        if all(_has_value_without(e, relation) for e in (claim.right, *(x.lts for x in others))):
             yield LOST, f"given {relation}", replace(claim, given=others), ""
         else:
             yield LOST, f"given {relation}", None, f"{claim.right} has no value without {relation}"

@@ -1,16 +1,25 @@
 """Mutants of a bound that follow from it: the same left side, or one proved equal, under a right side that is surely no smaller.
 
 Such a mutant is no mistake that any instance could show. Norms are compared by |v| <= |v|_row, |v|_col <= |v|_1; functions of a degree
-by T_g(x) = T_{g-1}(x) + x^g/g! and by tails that lose terms; the rest is a shifted polynomial or an analysis fact.
+by T_g(x) = T_{g-1}(x) + x^g/g! and by tails that lose terms; the rest is a shifted polynomial or an analysis fact. A left side of one
+degree more is compared with the claim of one degree more.
+
+J_{g+1}(b) <= J_g(b) <= J_{g-1}(b) wherever J_g(b) <= 1. For J_g(b) is the integral of v^g e^v/g! over [0, b], and v^k/k! <=
+v^{k-1}/(k-1)! for v <= k: so it is enough that J_g(b) <= 1 implies b <= g. J_g grows with b, and J_g(g) is at least the integral of
+v^g/g!, which is g^{g+1}/((g + 1) g!) >= 1 for g >= 2; J_1(1) = 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import sympy
 
-from almostlinear.theorems.functions import BesselTail, T
+from almostlinear.theorems.formula import Formula, taylor
+from almostlinear.theorems.functions import BesselTail, J, T
 from almostlinear.theorems.norms import Norm
 from almostlinear.theorems.statement import Bound
 
@@ -18,7 +27,10 @@ from ..analysis import NotProved
 from ..analysis_facts import scalar
 from ..engines.norms import certificate, same_matrix
 from ..task import Task
+from .expressions import with_formula
 
+OUTRIGHT = "true"
+"""How a reason begins that needs no other claim."""
 BELOW = {"row": ("max",), "col": ("max",), "sum": ("row", "col", "max")}
 """Norms that a norm is never below."""
 
@@ -27,20 +39,57 @@ def implied(task: Task, new: Bound) -> str:
     """Why ``new`` follows from the task's claim, or nothing."""
     true = task.claim
     assert isinstance(true, Bound)
-    if true.given != new.given:
-        return ""
-    if true.left != new.left:
-        if true.right != new.right or not _same_left(task, new):
-            return ""
+    if true.left != new.left and true.right == new.right and true.given == new.given and _same_left(task, new):
         return "equivalent: the left sides are proved equal"
-    right = _by_degree(_by_norms(new.right, true.right), true.right)
+    if isinstance(new.left, Norm) and new.right.is_nonnegative and _is_zero(task, new.left.formula):
+        return f"{OUTRIGHT}: the left side is proved to be zero"
+    for shifted in (true, *_of_one_degree_more(true)):
+        if shifted.left == new.left and _follows(shifted, new):
+            return "weaker and true: it follows from the true claim"
+    return ""
+
+
+def _follows(true: Bound, new: Bound) -> bool:
+    """Whether the right side of a true claim with this left side is surely at most the new one, and its hypotheses follow."""
+    if not all(any(_no_looser(h, known, new) for known in new.given) for h in true.given):
+        return False
+    old, right = _by_degree(true.right, _by_norms(new.right, true.right), new)
     try:
-        follows = (
-            certificate(true.right, right) is not None or _as_fractions(true.right, right) or _as_numbers(true, right)
+        return (
+            certificate(old, right) is not None
+            or _as_fractions(old, right)
+            or _as_numbers(replace(true, right=old), right)
         )
     except (ValueError, TypeError, sympy.PolynomialError):
-        follows = False
-    return "weaker and true: it follows from the true claim" if follows else ""
+        return False
+
+
+def _no_looser(needed: Any, known: Any, new: Bound) -> bool:
+    """Whether a hypothesis follows from one that is given."""
+    if needed == known:
+        return True
+    return bool(needed.gts == known.gts) and _as_fractions(*_by_degree(needed.lts, known.lts, new))
+
+
+def _of_one_degree_more(true: Bound) -> Iterator[Bound]:
+    """The claim for g + 1 in place of each degree g in it, which is a size: it is claimed for all of them."""
+    for g in sorted({node.data[0] for f in true.formulas() for node in f.walk() if node.op == "taylor"}, key=str):
+        sides = {x for e in (true.right, *true.given) for x in e.free_symbols if isinstance(x, Norm)}
+        if not g.is_Symbol or any(node.op == "taylor" for x in sides for node in x.formula.walk()):
+            continue
+        norms = {
+            x: with_formula(x, x.formula.rebuild(partial(_one_more, g)))
+            for x in true.left.free_symbols
+            if isinstance(x, Norm)
+        }
+        yield replace(
+            true, left=true.left.subs(norms), right=true.right.subs(g, g + 1),
+            given=tuple(relation.subs(g, g + 1) for relation in true.given), via=None,
+        )  # fmt: skip
+
+
+def _one_more(g: sympy.Symbol, node: Formula) -> Formula | None:
+    return taylor(node.args[0], g + 1) if node.op == "taylor" and node.data[0] == g else None
 
 
 def _same_left(task: Task, new: Bound) -> bool:
@@ -50,6 +99,10 @@ def _same_left(task: Task, new: Bound) -> bool:
     if not (isinstance(old, Norm) and isinstance(now, Norm) and old.norm == now.norm):
         return False
     return old.formula.shape == now.formula.shape and same_matrix(task, old.formula, now.formula)
+
+
+def _is_zero(task: Task, a: Formula) -> bool:
+    return same_matrix(task, a, a - a)
 
 
 def _as_fractions(old: sympy.Expr, new: sympy.Expr) -> bool:
@@ -86,12 +139,17 @@ def _by_norms(new: sympy.Expr, old: sympy.Expr) -> sympy.Expr:
     return new
 
 
-def _by_degree(new: sympy.Expr, old: sympy.Expr) -> sympy.Expr:
-    """T and tails of one degree less, by those of the true claim."""
-    for call in old.atoms(T, BesselTail):
+def _by_degree(old: sympy.Expr, new: sympy.Expr, claim: Bound) -> tuple[sympy.Expr, sympy.Expr]:
+    """Both, with T, tails and J of one degree less in terms of those of the true claim and of something nonnegative."""
+    for k, call in enumerate(sorted(old.atoms(T, BesselTail, J), key=str)):
         x, g = call.args
+        more, root, larger = (sympy.Symbol(f"{name}_{k}", nonnegative=True) for name in ("more", "root", "larger"))
         if isinstance(call, T):
             new = new.subs(T(x, g - 1), call - x**g / sympy.factorial(g))
-        else:
-            new = new.subs(BesselTail(x, g - 1), call + sympy.Symbol("term", nonnegative=True))
-    return new
+        elif isinstance(call, BesselTail):
+            new = new.subs(BesselTail(x, g - 1), call + more)
+        elif any(known.gts == 1 and known.lts in (call, J(x, g - 1)) for known in claim.given):
+            new = new.subs(sympy.sqrt(1 - J(x, g - 1) ** 2), root).subs(J(x, g - 1), call + more)
+            if new.has(root):
+                old = old.subs(sympy.sqrt(1 - call**2), root + larger)
+    return old, new

@@ -27,7 +27,7 @@ from ..evidence import GAP, REFUTED, Evidence
 from ..task import PROFILES, Task
 from ..workers import AHEAD, prepare
 from .claims import LOST, Mutant
-from .implied import implied
+from .implied import OUTRIGHT, implied
 from .population import is_proved
 
 KILLED = (REFUTED, GAP)
@@ -101,7 +101,7 @@ def judge(mutant: Mutant, registry: Registry, profile: str = "quick", seed: int 
         strongest = ("cannot be examined", type(error).__name__, {"error": str(error)[:200]})
     if verdict == SURVIVED and isinstance(true, Bound) and isinstance(claim, Bound):
         why = implied(replace(task, claim=true), claim)
-        if why and is_proved(true, made):
+        if why and (why.startswith(OUTRIGHT) or is_proved(true, made)):
             strongest, verdict = (TRUE, "implied", {}), TRUE
     if verdict == SURVIVED and isinstance(claim, Bound):
         hunted = _hunted(replace(task, profile=PROFILES[HUNT]))

@@ -1,0 +1,1 @@
+"""Almost-linear attention inside other frameworks, each imported by its own module alone."""
