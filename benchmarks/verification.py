@@ -22,9 +22,9 @@ from almostlinear.verify.backends.mp import Points
 from almostlinear.verify.backends.torch64 import Torch64
 from almostlinear.verify.contract import contracted
 from almostlinear.verify.engines.bulk import batch
-from almostlinear.verify.engines.enclosure import symbols_of
 from almostlinear.verify.engines.expansion import difference_is_zero
 from almostlinear.verify.extent import extent
+from almostlinear.verify.instances import symbols_of
 from almostlinear.verify.problems import describe, draw
 
 REPEATS = 5

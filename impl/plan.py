@@ -126,15 +126,21 @@ def choose_degree(bound: float, d: int, degree: int | None, eps: float | None, m
                 f"at most eps = {eps:.3g}",
                 "raise the degree, or leave it out to have it chosen",
             )
+    checked_rank(d, degree, "use exact attention")
+    return degree
+
+
+def checked_rank(d: int, degree: int, otherwise: str) -> int:
+    """The number of features; raises DegreeError, with what to do ``otherwise``, where there would be more than MAX_FEATURES."""
     rank = feature_count(d, degree)
     if rank > MAX_FEATURES:
         raise DegreeError(
             f"the number of features of degree {degree} in {d} dimensions",
             rank,
             f"at most {MAX_FEATURES}",
-            "shrink the scores, allow a larger eps, or use exact attention: this is outside the regime",
+            f"shrink the scores, allow a larger eps, or {otherwise}: this is outside the regime",
         )
-    return degree
+    return rank
 
 
 def default_chunk(rows: Tensor, rank: int, width: int, is_causal: bool) -> int:

@@ -78,7 +78,11 @@ def inverse_normaliser(normaliser: Tensor, inputs: Shifted, what: str) -> Tensor
         hidden = (inputs.keep.sum(-2, keepdim=True) == 0).expand_as(normaliser)
     if hidden is not None:
         normaliser.masked_fill_(hidden, 1)
-    smallest = normaliser.min().item()
+    return inverse_of(normaliser, hidden, normaliser.min().item(), what)
+
+
+def inverse_of(normaliser: Tensor, hidden: Tensor | None, smallest: float, what: str) -> Tensor:
+    """1/normaliser, in place, 0 where ``hidden``; raises DegreeError where the ``smallest`` of the others is not positive."""
     if not smallest > 0:
         raise DegreeError(
             f"the smallest normaliser {what}",

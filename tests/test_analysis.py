@@ -21,7 +21,8 @@ from almostlinear.verify.analysis import NotProved, Proof
 from almostlinear.verify.backends.ball import precision
 from almostlinear.verify.engines import analysis as engine
 from almostlinear.verify.engines import rank
-from almostlinear.verify.engines.enclosure import Answer, decide_bound, instances, satisfies
+from almostlinear.verify.engines.enclosure import Answer, decide_bound, satisfies
+from almostlinear.verify.instances import instances
 from almostlinear.verify.nonnegative import certificate, is_zero
 from almostlinear.verify.real_numbers import FUNCTIONS
 from almostlinear.verify.real_numbers import taylor as taylor_ball

@@ -9,7 +9,7 @@ from almostlinear.theorems import Cost, d, diag, exp, load, n, ones, symbol, tay
 from almostlinear.verify.backends.interpreter import Interpreter
 from almostlinear.verify.backends.torch64 import Torch64
 from almostlinear.verify.counting import CountingMode, PrintedOrder, UnknownOperation, executed, exponent
-from almostlinear.verify.engines.enclosure import symbols_of
+from almostlinear.verify.instances import symbols_of
 from almostlinear.verify.operations import operations, reached
 from almostlinear.verify.problems import draw, size_names
 

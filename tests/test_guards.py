@@ -32,7 +32,8 @@ from almostlinear.verify.backends.ball import DEFAULT_BITS
 from almostlinear.verify.campaign import examine
 from almostlinear.verify.certificates import collect
 from almostlinear.verify.engines import bulk, enclosure
-from almostlinear.verify.engines.enclosure import compared, instances, is_degenerate, is_fine
+from almostlinear.verify.engines.enclosure import compared, is_degenerate, is_fine
+from almostlinear.verify.instances import instances
 from almostlinear.verify.problems import Problem
 from almostlinear.verify.real_numbers import Answer, at_most, integer_power
 from almostlinear.verify.status import is_fresh
@@ -122,7 +123,7 @@ def test_fewer_than_half_of_the_draws_are_degenerate():
 
 def test_degenerate_instances_alone_enclose_nothing(monkeypatch):
     assert enclosure.examine(task_of(TRUE)) is not None
-    monkeypatch.setattr(enclosure, "_size", lambda name, rng: 1)
+    monkeypatch.setattr("almostlinear.verify.instances._size", lambda name, rng: 1)
     assert enclosure.examine(task_of(TRUE)) is None
 
 

@@ -32,6 +32,7 @@ from almostlinear.reports.plots import (
     rank_panel,
 )
 from almostlinear.theorems import Bound, Identity, load
+from almostlinear.verify import instances
 from almostlinear.verify.depth import figure as depth_figure
 from almostlinear.verify.engines import enclosure, implementation
 from almostlinear.verify.layers import layer, layers, scores
@@ -92,7 +93,7 @@ def test_points_of_a_bound_are_its_instances(name: str, part: str) -> None:
     at = kept["worst"][RATIO]
     assert kept["rows"][at["row"]][-1] == max(row[-1] for row in kept["rows"]) == float(f"{best['best']:.3g}")
     assert at["instance"] == best["instance"]
-    again = draw(enclosure.symbols_of(claim), at["instance"])
+    again = draw(instances.symbols_of(claim), at["instance"])
     answer, ratio = enclosure.decide_bound(claim, again)
     assert answer is enclosure.Answer.YES and ratio == best["best"]
     sizes = [again.sizes.get(k) for k in ("n", "d", "g")]

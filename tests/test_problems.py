@@ -30,8 +30,8 @@ from almostlinear.theorems import (
 from almostlinear.verify.backends.ball import Balls, precision
 from almostlinear.verify.backends.interpreter import Interpreter
 from almostlinear.verify.backends.torch64 import Torch64
-from almostlinear.verify.engines.enclosure import instances, symbols_of
 from almostlinear.verify.engines.witness import from_instances, violation
+from almostlinear.verify.instances import instances, symbols_of
 from almostlinear.verify.problems import (
     FAMILIES,
     HEAD_WIDTH,

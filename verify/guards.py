@@ -21,8 +21,9 @@ from .adversary.search import drawn_points
 from .adversary.space import space_of
 from .adversary.stack import cells_of
 from .confidence import upper_limit
-from .engines.enclosure import instances, is_degenerate, satisfies
+from .engines.enclosure import is_degenerate, satisfies
 from .engines.witness import small_problems
+from .instances import instances
 
 LEAST_KEPT = 0.01
 """Share of the instances that must meet the hypotheses, or the instances are drawn past them."""

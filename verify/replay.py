@@ -16,9 +16,9 @@ from almostlinear.theorems.registry import Registry
 from almostlinear.theorems.statement import Asymptotic, Bound, Claim, Cost, Expectation, Factors, Rank, Statement
 
 from .engines import cost, factors, moments, rank
-from .engines.enclosure import symbols_of
 from .engines.witness import Violation, violation
 from .evidence import REFUTED
+from .instances import symbols_of
 from .ledger import Ledger
 from .problems import BadProblem, Problem, from_json, outside
 from .status import StatementStatus, witness_path

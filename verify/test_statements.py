@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from almostlinear.theorems import Identity, load
 from almostlinear.verify import baseline
 from almostlinear.verify.contract import contracted, pointwise
-from almostlinear.verify.engines.enclosure import Answer, decide_identity, symbols_of
+from almostlinear.verify.engines.enclosure import Answer, decide_identity
 from almostlinear.verify.examples import drawing
 from almostlinear.verify.extent import all_values, extent
+from almostlinear.verify.instances import symbols_of
 from almostlinear.verify.problems import FAMILIES, describe, draw
 
 REGISTRY = load()

@@ -100,7 +100,7 @@ def _tokens(
         make = torch.Generator().manual_seed(seed)
         return torch.randint(model.config.vocab_size, (1, count), generator=make), f"tokens drawn with seed {seed}"
     tokenizer = _load(transformers.AutoTokenizer, path, place, {})
-    default = resources.files("almostlinear") / "templates" / "text.txt"
+    default = resources.files("almostlinear") / "commands" / "sample.txt"
     words = (default if text is None else text).read_text(encoding="utf-8")
     ids = tokenizer(" ".join(words.split()), return_tensors="pt", truncation=True, max_length=count)["input_ids"]
     if ids.shape[1] < 2:

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from .. import polynomial, tail
-from ..errors import DegreeError
 from ..features import feature_count
 from ..operands import Operands
-from ..plan import MAX_FEATURES
+from ..plan import checked_rank
 from ..score_range import Sizes, balance_of, bound_between
 from ..selection import Choice, chunk_sizes
 from ..shifts import Shifted, log_weights
@@ -74,14 +73,7 @@ def choose(inputs: Shifted, shared: Shared, degree: int | None, eps: float, link
         error = polynomial.softmax_error(polynomial.kernel_error(degree, bound))
     else:
         degree, error = _least_degree(inputs, shared, scales, bound, eps, link)
-    rank = feature_count(d, degree)
-    if rank > MAX_FEATURES:
-        raise DegreeError(
-            f"the number of features of degree {degree} in {d} dimensions",
-            rank,
-            f"at most {MAX_FEATURES}",
-            "shrink the scores, allow a larger eps, or gather the keys for exact attention: this is outside the regime",
-        )
+    rank = checked_rank(d, degree, "gather the keys for exact attention")
     chunks = chunk_sizes(inputs, rank, feature_count(d, max(degree - 1, 0)))
     return Choice("monomials", degree, bound, rank, error, eps, *scales, *chunks, "several processes")
 

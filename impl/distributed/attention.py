@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .. import causal, sweeps
-from ..errors import DegreeError, InputError
+from ..errors import InputError
 from ..functional import arguments, check_options
 from ..gradients import Gradients
 from ..moments import Monomials
 from ..operands import Operands
 from ..plan import DEFAULT_EPS
 from ..selection import Choice
-from ..shifts import Shifted
+from ..shifts import Shifted, inverse_of
 from ..streaming import exact_precision, spans
 from ..validation import check_tensors
 from .agreement import Shared, choose, shift
@@ -274,15 +274,7 @@ class _Sweep:
             normaliser.masked_fill_(hidden, 1)
         # Negated: a NaN is the largest in torch, and must not be passed over.
         smallest = -self.link.max(-normaliser.amin().nan_to_num(nan=-torch.inf), "the smallest normaliser").item()
-        if not smallest > 0:
-            raise DegreeError(
-                f"the smallest normaliser of {self.choice}",
-                f"{smallest:.3g}",
-                "above 0, and is not because of rounding, underflow or overflow",
-                "shrink the scores or the spread of attn_mask, use a higher degree or float64",
-            )
-        inverse = normaliser.reciprocal_()
-        return inverse if hidden is None else inverse.masked_fill_(hidden, 0)
+        return inverse_of(normaliser, hidden, smallest, f"of {self.choice}")
 
     def _finish(self, made: Gradients) -> Gradients:
         """``gradients.finish`` with the sums over the tokens of all processes."""

@@ -74,19 +74,8 @@ def values(n: int, d: int, e: int, degree: int, block: int = 0, reverse: bool = 
         stored=n * (e + 1),
         device=n * (d + e + 1) + (math.ceil(n / block) if block else 1) * rank * (e + 1),
     )
-    if not block:
-        return work
-    steps, seen = pairs_inside(n, block, tile, reverse)
-    area = steps * tile.tokens**2
-    return work.plus(
-        Work(
-            dots=2 * steps,
-            multiply_adds=area * (padded(d) + padded(e)),
-            products=area * (2 * degree + 1),
-            loaded=n * d + seen * (d + e + 1),
-            device=n * (d + e + 1),
-        )
-    )
+    tile_widths = [padded(d), padded(e)]
+    return work.plus(inside_blocks(n, d, e, block, tile, reverse, tile_widths, 2 * degree + 1, d + e + 1))
 
 
 def slopes(n: int, d: int, e: int, degree: int, block: int = 0, reverse: bool = False) -> Work:
@@ -104,18 +93,24 @@ def slopes(n: int, d: int, e: int, degree: int, block: int = 0, reverse: bool = 
         stored=n * d,
         device=n * (d + e + 1 + d) + (math.ceil(n / block) if block else 1) * state,
     )
+    tile_widths = [padded(d), padded(d), padded(e)]
+    return work.plus(inside_blocks(n, d, e, block, tile, reverse, tile_widths, 2 * degree, 2 * d + e + 1))
+
+
+def inside_blocks(
+    n: int, d: int, e: int, block: int, tile: Tile, reverse: bool, inner: list[int], products: int, loaded: int
+) -> Work:
+    """Pairs of tokens inside a block, none for block 0: a dot for each of the ``inner`` widths, ``products`` a pair, ``loaded`` a token."""
     if not block:
-        return work
+        return Work()
     steps, seen = pairs_inside(n, block, tile, reverse)
     area = steps * tile.tokens**2
-    return work.plus(
-        Work(
-            dots=3 * steps,
-            multiply_adds=area * (2 * padded(d) + padded(e)),
-            products=area * (2 * (degree - 1) + 2),
-            loaded=n * d + seen * (2 * d + e + 1),
-            device=n * (d + e + 1),
-        )
+    return Work(
+        dots=len(inner) * steps,
+        multiply_adds=area * sum(inner),
+        products=area * products,
+        loaded=n * d + seen * loaded,
+        device=n * (d + e + 1),
     )
 
 

@@ -46,8 +46,8 @@ def _devices(result: dict[str, Any]) -> dict[str, Any]:
     listed = [d for d in result.get("devices") or () if isinstance(d, dict)]
     columns = ["name", "float32", "tf32", "bfloat16", "memory", "multiprocessors", "source"]
     return {
-        "title": "What the documents say: Tflop/s without sparsity, GB/s",
-        "columns": ["device", "float32", "TF32", "bfloat16", "memory", "multiprocessors", "document"],
+        "title": "Figures assumed of each device: Tflop/s without sparsity, GB/s",
+        "columns": ["device", "float32", "TF32", "bfloat16", "memory", "multiprocessors", "published in (quoted from memory)"],
         "rows": [[device.get(name) for name in columns] for device in listed],
     }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..engines.enclosure import symbols_of
+from ..instances import symbols_of
 from ..problems import FAMILIES, draw
 from ..real_numbers import Answer
 from .confirm import confirm

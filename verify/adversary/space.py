@@ -7,7 +7,6 @@ Rounded points have entries in {-1, 0, 1} and whole exponents: the numbers of a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import log2
@@ -16,12 +15,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from almostlinear.theorems.formula import Formula
 from almostlinear.theorems.norms import Norm
 from almostlinear.theorems.sizes import at
 from almostlinear.theorems.statement import Bound
 
-from ..engines.enclosure import claim_sizes, symbols_of
+from ..instances import claim_sizes, symbols_of
 from ..problems import Problem, draw, size_names
 
 DEPTH = 6
@@ -209,8 +207,3 @@ def _range(claim: Bound, name: str) -> tuple[float, float]:
 def names_of(claim: Bound) -> tuple[str, ...]:
     """All sizes of a claim."""
     return tuple(sorted(set(size_names(symbols_of(claim))) | claim_sizes(claim)))
-
-
-def masked(named: Iterable[Formula]) -> bool:
-    """Whether a mask is among the matrices, so that both masks are cells."""
-    return any(s.data[1] == "mask" for s in named)

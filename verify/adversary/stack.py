@@ -17,13 +17,14 @@ import numpy as np
 from almostlinear.theorems.sizes import at
 from almostlinear.theorems.statement import Bound
 
-from ..engines.enclosure import closest, symbols_of
+from ..engines.enclosure import closest
+from ..instances import is_masked, symbols_of
 from ..problems import Problem
 from ..real_numbers import Answer
 from .confirm import Confirmed, confirm
 from .lowering import Sides
 from .search import Effort, hunt
-from .space import Cell, Space, masked, names_of, space_of
+from .space import Cell, Space, names_of, space_of
 
 SHAPES = ((4, 2), (2, 2), (2, 4), (3, 3), (8, 2), (4, 4), (6, 3), (1, 1))
 """n and d of the cells, in this order."""
@@ -103,7 +104,7 @@ class Closest:
 def cells_of(claim: Bound, most: int) -> Iterator[Cell]:
     """At most so many distinct cells of a claim, the telling ones first."""
     names, named = names_of(claim), symbols_of(claim)
-    both = masked(named)
+    both = is_masked(named)
     seen: set[str] = set()
     for k in counted():
         if k >= 4 * len(SHAPES) or len(seen) == most:

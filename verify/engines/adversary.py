@@ -13,10 +13,11 @@ from ..adversary.space import constants_of, names_of
 from ..adversary.stack import PLANS, Closest, attack, simplified
 from ..backends.arrays import NotExact
 from ..evidence import Evidence
+from ..instances import symbols_of
 from ..problems import to_json
 from ..scatter import Scatter
 from ..task import Task
-from .enclosure import Violated, symbols_of
+from .enclosure import Violated
 
 ENGINE = maxima.ENGINE
 

@@ -19,9 +19,9 @@ from ..backends.midrad import MidRadBackend
 from ..contract import DIRECTION, contracted, pointwise
 from ..evidence import Evidence
 from ..extent import extent, representatives
+from ..instances import symbols_of
 from ..problems import FAMILIES, Problem, describe, draw
 from ..task import Task
-from .enclosure import symbols_of
 
 ENGINE = "bulk"
 WIDE = 1e-6

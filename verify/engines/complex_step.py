@@ -13,8 +13,9 @@ from ..backends.ball import STEP_BITS, ComplexStep, precision
 from ..backends.interpreter import Interpreter
 from ..contract import contracted, pointwise
 from ..evidence import Evidence
+from ..instances import instances
 from ..task import Task
-from .enclosure import instances, some_values
+from .enclosure import some_values
 
 ENGINE = "complex-step"
 BITS = 3 * STEP_BITS

@@ -23,10 +23,10 @@ from ..backends.interpreter import Interpreter
 from ..confidence import Support, judge, lower_limit, share
 from ..evidence import Evidence
 from ..extent import all_values
+from ..instances import claim_sizes, constants_of
 from ..problems import Problem, describe, draw, size_names
 from ..real_numbers import Evaluator
 from ..task import Task
-from .enclosure import _constants, claim_sizes
 
 ENGINE = "probability"
 TRIALS = {"quick": 400, "ci": 4_000, "thorough": 40_000}
@@ -71,7 +71,7 @@ def instances(claim: Probability, seed: int) -> list[Problem]:
         for (n, d), other in zip(SHAPES, OTHER, strict=True):
             text = describe(family, {x: {"n": n, "d": d}.get(x, other) for x in sorted(names)}, 1.0, seed + k)
             made = draw([node for name, node in named.items() if name not in random], text)
-            found.append(replace(made, constants=_constants(made, np.random.default_rng([seed, k, n]))))
+            found.append(replace(made, constants=constants_of(made, np.random.default_rng([seed, k, n]))))
     return found
 
 

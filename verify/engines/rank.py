@@ -25,9 +25,9 @@ from ..backends.arrays import NotExact
 from ..backends.interpreter import Interpreter
 from ..backends.rational import Rationals
 from ..evidence import REFUTED, Evidence
+from ..instances import claim_sizes, symbols_of
 from ..problems import Problem, size_names, to_json
 from ..task import Task
-from .enclosure import claim_sizes, symbols_of
 from .norms import certificate
 from .witness import carriers, in_units, small_entries
 

@@ -27,11 +27,12 @@ from ..backends.interpreter import Environment, Interpreter
 from ..backends.rational import LN2, Rationals, as_ball, as_text
 from ..evidence import REFUTED, Evidence
 from ..extent import all_values
+from ..instances import claim_sizes, instances, symbols_of
 from ..problems import Problem, size_names, to_json
 from ..real_numbers import Answer, Evaluator, at_most
 from ..shrink import shrink
 from ..task import Task
-from .enclosure import ExactAsBalls, claim_sizes, decide_bound, instances, satisfies, symbols_of
+from .enclosure import ExactAsBalls, decide_bound, satisfies
 
 ENGINE = "witness"
 LARGEST = 3
