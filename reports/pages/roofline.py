@@ -47,7 +47,15 @@ def _devices(result: dict[str, Any]) -> dict[str, Any]:
     columns = ["name", "float32", "tf32", "bfloat16", "memory", "multiprocessors", "source"]
     return {
         "title": "Figures assumed of each device: Tflop/s without sparsity, GB/s",
-        "columns": ["device", "float32", "TF32", "bfloat16", "memory", "multiprocessors", "published in (quoted from memory)"],
+        "columns": [
+            "device",
+            "float32",
+            "TF32",
+            "bfloat16",
+            "memory",
+            "multiprocessors",
+            "published in (quoted from memory)",
+        ],
         "rows": [[device.get(name) for name in columns] for device in listed],
     }
 
