@@ -533,7 +533,7 @@ def lemma(body, id="my.1", **fields):
 FIRST = "@statement('my.0', 't')\ndef g():\n    return Identity(X, X)\n"
 BAD_PLUGINS = {
     "a syntax error": ("x = 1\ndef (", "line 2: SyntaxError"),
-    "null bytes": ("\0", "SyntaxError"),
+    "null bytes": ("\0", "cannot contain null bytes"),
     "an exception": ("x = 1\nraise RuntimeError('no')", "line 2: RuntimeError: no"),
     "an exception after a statement": (HEAD + FIRST + "1 / 0\n", "ZeroDivisionError"),
     "a missing import": ("import no_such_module_at_all", "no_such_module_at_all"),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+SAFE: dict = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python 3.11 has the filter from 3.11.4 on."""
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("theorems", "impl", "verify", "reports")
 
@@ -44,7 +46,7 @@ def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     source = ROOT
     if request.param == "from the sdist":
         with tarfile.open(sdist) as archive:
-            archive.extractall(folder / "source", filter="data")
+            archive.extractall(folder / "source", **SAFE)
         (source,) = (folder / "source").iterdir()
     with zipfile.ZipFile(build(source, folder / "built", "wheel")) as archive:
         archive.extractall(folder / "unpacked")
