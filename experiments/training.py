@@ -94,8 +94,7 @@ def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
 
 # -- a run -----------------------------------------------------------------------------------------------------------------
 def run(given: dict[str, Any], say: Say) -> Found:
-    """Train one model. A degree that is refused (a normaliser may vanish), or weights that are no numbers any more, end the run; the step
-    is kept."""
+    """Train one model. A degree that is refused (a normaliser may vanish), or numbers that overflow end the run; the step is kept."""
     train_text, other = text.data()
     model, family, n = build(given), given["family"], given["n"]
     make = torch.Generator().manual_seed(1000 + given["seed"])
@@ -119,9 +118,7 @@ def run(given: dict[str, Any], say: Say) -> Found:
                 break
             seconds += cpu_seconds(lambda batch=batch: one_step(model, optimiser, batch, losses, norms))  # type: ignore[misc]
             schedule.step()
-        except impl.InputError as error:
-            if not isinstance(error, impl.DegreeError) and is_finite(model):
-                raise
+        except (impl.DegreeError, impl.NonFiniteError) as error:
             refused = {"step": step, "why": str(error)}
             break
     found = {"losses": losses, "norms": norms, "checks": checks, "refused": refused, "cpu_seconds": seconds}
@@ -130,11 +127,6 @@ def run(given: dict[str, Any], say: Say) -> Found:
         with contextlib.suppress(impl.DegreeError):  # other text may leave the range, too
             found["probe"] = probe(model, family, n)
     return found
-
-
-def is_finite(model: nn.Module) -> bool:
-    """Whether all weights are numbers still."""
-    return all(bool(torch.isfinite(p).all()) for p in model.parameters())
 
 
 def one_step(

@@ -24,7 +24,7 @@ from .algorithm_layers import AttentionLayer, LayerGradients, ModelGradients, mu
 from .attention import AttentionGradients, low_rank_attention, low_rank_attention_backward
 from .certify import Certificate, certify
 from .dense import Gradients, dense_attention, dense_gradients
-from .errors import DegreeError, InputError
+from .errors import DegreeError, InputError, NonFiniteError
 from .features import feature_count, features
 from .functional import almost_linear_attention
 from .losses import L2, CrossEntropy, WeightedSum, loss_gradient
@@ -56,6 +56,7 @@ __all__ = [
     "LayerGradients",
     "LayerNorms",
     "ModelGradients",
+    "NonFiniteError",
     "Operations",
     "Passes",
     "Plan",

@@ -24,3 +24,7 @@ class InputError(ValueError):
 
 class DegreeError(InputError):
     """No polynomial degree within the caps meets the request, or the degree given cannot meet it."""
+
+
+class NonFiniteError(InputError):
+    """Entries that are NaN or infinite: given so, or made so by earlier layers."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from . import adaptive, cost, kernels, polynomial, tail
@@ -14,8 +13,9 @@ from .errors import DegreeError, InputError
 from .features import feature_count
 from .operands import Operands
 from .plan import MAX_FEATURES
-from .score_range import balance_of, bound_between, largest_entry
+from .score_range import balance_of, bound_between
 from .shifts import Shifted
+from .validation import finite_largest
 
 BACKENDS = ("auto", "monomials", "adaptive", "exact")
 LARGEST_CHUNK, WANTED_CHUNK, SMALLEST_CHUNK, CHUNK_BYTES = 4096, 1024, 64, 1 << 23
@@ -225,13 +225,9 @@ def chunk_sizes(inputs: Shifted, rank: int, lower_rank: int) -> tuple[int, int, 
 
 
 def check_finite(inputs: Shifted) -> None:
-    """Raise InputError for the first of query, key, value with NaN or inf."""
+    """Raise NonFiniteError for the first of query, key, value with NaN or inf."""
     for name, x in _tensors(inputs):
-        if not math.isfinite(largest_entry(x)):
-            count = int((~torch.isfinite(x)).sum())
-            raise InputError(
-                f"the number of entries of {name} that are NaN or infinite", count, "0", "look where it was made"
-            )
+        finite_largest(name, x)
 
 
 def _tensors(inputs: Shifted) -> Iterator[tuple[str, Tensor]]:

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, NonFiniteError
 from .score_range import largest_entry
 
 DTYPES = (torch.float32, torch.float64)
@@ -47,13 +47,18 @@ def check_tensors(entry_bound: float | None, **tensors: Tensor) -> None:
         _check_entries(name, x, entry_bound)
 
 
-def _check_entries(name: str, x: Tensor, entry_bound: float | None) -> None:
+def finite_largest(name: str, x: Tensor) -> float:
+    """max|x|; raises NonFiniteError where an entry is NaN or infinite."""
     largest = largest_entry(x)
     if not math.isfinite(largest):
         count = int((~torch.isfinite(x)).sum())
-        raise InputError(
-            f"the number of entries of {name} that are NaN or infinite", count, "0", "look where it was made"
-        )
+        what = f"the number of entries of {name} that are NaN or infinite"
+        raise NonFiniteError(what, count, "0", "look where it was made")
+    return largest
+
+
+def _check_entries(name: str, x: Tensor, entry_bound: float | None) -> None:
+    largest = finite_largest(name, x)
     if entry_bound is not None and largest > entry_bound:
         raise InputError(
             f"the largest entry of {name}",
