@@ -262,7 +262,7 @@ def test_a_process_that_hangs_is_said_in_bounded_time() -> None:
 
 
 REFUSED = [
-    ("nan", ("InputError", "InputError"), ("part of process 1", "NaN")),
+    ("nan", ("InputError", "NonFiniteError"), ("part of process 1", "NaN")),
     ("empty", ("InputError", "InputError"), ("part of process 1", "empty sequences")),
     ("degree", ("InputError", "InputError"), ("degree of the processes is 3 to 4",) * 2),
     ("width", ("InputError", "InputError"), ("width of the processes is 3 to 4",) * 2),
