@@ -13,9 +13,9 @@ from math import ceil, floor, log10
 from .plots import decade, few
 from .svg import spread
 
-WIDTH, HEIGHT = 680, 340
+WIDTH, HEIGHT = 636, 340
 LEFT, RIGHT, TOP, BOTTOM = 62, 430, 26, 292
-LETTERS = 38
+LETTERS = 32
 """Characters of a name beside a chart."""
 DASHES = ("", "6 3", "2 3", "9 3 2 3")
 

@@ -110,7 +110,8 @@ def _curve(k: int, curve: Curve, points: list[Point], x: Axis, y: Axis, logs: tu
     shape = SHAPES[k % len(SHAPES)]
     places = [(x.place(a), y.place(b)) for a, b in points] if len(points) <= 20 and not curve.limit else []
     dots = "".join(
-        f'<path class="worst" transform="translate({a} {b})" d="{shape}"/>' for a, b in [*places, (LEFT + 18, line)]
+        f'<path class="worst" transform="translate({a} {b})" d="{shape}"/>'
+        for a, b in ([*places, (LEFT + 18, line)] if places else [])
     )
     marks = ""
     for a, b, word in (m for m in curve.marks if _drawable((m[0], m[1]), *logs)):
@@ -146,7 +147,7 @@ def bars(title: str, unit: str, rows: Sequence[tuple[str, float | None, str]], *
             shown = few(value) if finite(value) else "not finite"
         drawn += f'<text x="{BAR_RIGHT + 8}" y="{y + 3}">{escape(shown)}</text>'
     return (
-        f'<svg class="plot rank" role="img" width="{BAR_WIDTH}" height="{bottom + 34}" viewBox="0 0 {BAR_WIDTH} {bottom + 34}">'
+        f'<svg class="plot rank bars" role="img" width="{BAR_WIDTH}" height="{bottom + 34}" viewBox="0 0 {BAR_WIDTH} {bottom + 34}">'
         f"<title>{escape(title)}</title><desc>{escape(f'{len(values)} values from {few(min(values))} to {few(max(values))}')}</desc>"
         f'<path class="grid" d="{grid}"/><g text-anchor="middle">{words}'
         f'<text class="name" x="{(BAR_LEFT + BAR_RIGHT) // 2}" y="{bottom + 29}">{escape(unit)}</text></g>{drawn}</svg>'

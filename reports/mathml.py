@@ -13,7 +13,7 @@ from jinja2.utils import markupsafe
 
 from almostlinear.theorems.layout import GREEK, Node, tall
 
-LONG = 60  # parts of a sum within brackets, above which it may break
+LONG = 40  # parts of a sum within brackets, above which it may break
 THIN = '<mspace width="0.12em"/>'
 # No space around: in subscripts, and signs that belong to what follows.
 _CLOSE = ' lspace="0" rspace="0"'
@@ -143,23 +143,26 @@ def _scalar(number: str, unit: str) -> str:
 
 _SCRIPTED = re.compile(
     r"(?<![\w&;])(?P<name>[A-Za-z]{1,4})_(?P<below>\{[^{}]{1,40}\}|\w{1,8}\b)"
-    r"|\^(?P<above>T\b|\{[^{}]{1,40}\}|\((?:[^()]|\([^()]{1,20}\)){1,40}\)|-?\w{1,3}\b)|(?P<sign>&lt;=|&gt;=|!=)"
+    r"|(?<=\|)_(?P<norm>\w{1,8}\b)"
+    r"|\^(?P<above>T\b|[A-Za-z]\(\w{1,3}\)|\{[^{}]{1,40}\}|\((?:[^()]|\([^()]{1,20}\)){1,40}\)|-?\w{1,3}\b)|(?P<sign>&lt;=|&gt;=|!=)"
 )
 _SIGNS = {"&lt;=": "≤", "&gt;=": "≥", "!=": "≠"}
 
 
 def words(text: str) -> markupsafe.Markup:
-    """Prose with W_Q, X_{i0,*} and X^T in it, as markup; the prose itself is escaped."""
+    """Prose with W_Q, X_{i0,*}, |X|_row and X^T in it, as markup; the prose itself is escaped."""
 
     def set_script(match: re.Match[str]) -> str:
-        name, below, above, sign = match.group("name", "below", "above", "sign")
+        name, below, norm, above, sign = match.group("name", "below", "norm", "above", "sign")
         if name:
             shown = GREEK.get(name, name)
             return f"{shown if len(shown) > 1 else f'<i>{shown}</i>'}<sub>{_SCRIPTED.sub(set_script, below.strip('{}'))}</sub>"
+        if norm:
+            return f"<sub>{norm}</sub>"
         if sign:
             return _SIGNS[sign]
         inside = above[1:-1] if above[0] in "{(" else above
-        return f"<sup>{'⊤' if above == 'T' else _SCRIPTED.sub(set_script, inside)}</sup>"
+        return f"<sup>{'⊤' if above == 'T' else GREEK.get(inside) or _SCRIPTED.sub(set_script, inside)}</sup>"
 
     return markupsafe.Markup(_SCRIPTED.sub(set_script, escape(str(text), quote=True)))
 

@@ -20,6 +20,9 @@ from .verdicts import ORIGINS, ROUND_KINDS, Verdict, verdict
 
 WIDTH, HEIGHT, GAP, ROW = 112, 46, 34, 9
 MARGIN = 8
+SIZES = {"id": 12, "id small": 15, "id tiny": 20}
+"""Classes of an id, and up to how many characters, with the icon and a space, each is for: a node is so wide."""
+LETTERS = max(SIZES.values()) - 2
 Point = tuple[float, float]
 
 
@@ -211,7 +214,9 @@ def _draw(node: GraphNode, number: int, x: float, y: float) -> str:
         f'<text class="title" x="{x + 10:.0f}" y="{y + 28 + 11 * k:.0f}">{escape(line)}</text>'
         for k, line in enumerate(lines)
     )
-    head = f'<text class="id" x="{x + 10:.0f}" y="{y + 15:.0f}">{face.icon} {escape(node.id[:16])}</text>'
+    short = node.id if len(node.id) <= LETTERS else f"{node.id[: LETTERS - 1]}…"
+    size = next(name for name, most in SIZES.items() if len(short) + 2 <= most)
+    head = f'<text class="{size}" x="{x + 10:.0f}" y="{y + 15:.0f}">{face.icon} {escape(short)}</text>'
     shape = _shape(x, y, WIDTH, HEIGHT, node.origin, node.kind)
     inside = f"<title>{escape(name)}</title>{shape}{head}{words}"
     return f'<a href="{escape(node.href)}" data-node="{number}" class="node v-{face.key}">{inside}</a>'

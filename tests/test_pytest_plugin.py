@@ -15,7 +15,7 @@ import pytest
 
 from tests.test_packaging import build
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES, DOCUMENTATION = (Path(__file__).resolve().parents[1] / name for name in ("examples", "docs"))
 
 
 def pytest_in(folder, *arguments):
@@ -136,6 +136,24 @@ def test_the_package_of_the_new_environment_is_the_wheel(installed, repository):
     assert found.returncode == 0 and Path(found.stdout.strip()).is_relative_to(installed.parent), (
         found.stdout + found.stderr
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the documentation shows a POSIX shell")
+def test_the_active_environment_has_the_command(installed, tmp_path):
+    shell = f". {shlex.quote(str(installed / 'activate'))} && almostlinear list --origin published"
+    found = subprocess.run(["sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0 and "C.13" in found.stdout, found.stdout + found.stderr
+
+
+def test_a_report_of_the_wheel_has_the_documentation(repository):
+    made, command = repository
+    assert command("almostlinear check C.1 --ledger site.sqlite").returncode == 0
+    found = command("almostlinear report --ledger site.sqlite --out site")
+    assert found.returncode == 0, found.stdout + found.stderr
+    pages = {path.stem for path in (made / "site" / "docs").glob("*.html")}
+    assert pages == {path.stem for path in DOCUMENTATION.glob("*.md")}
+    assert 'href="docs/index.html"' in (made / "site" / "index.html").read_text(encoding="utf-8")
+    assert "From evidence to verdict" in (made / "site" / "docs" / "verdicts.html").read_text(encoding="utf-8")
 
 
 def test_lemmas_in_a_new_repository(repository):

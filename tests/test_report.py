@@ -12,6 +12,7 @@ import pytest
 
 from almostlinear.reports.mathml import exact, flow, mathml, matrix, words
 from almostlinear.reports.pages.cards import file_name
+from almostlinear.reports.pages.records import in_words
 from almostlinear.reports.svg import HEIGHT, WIDTH, GraphNode, dependency_graph, reduced
 from almostlinear.reports.verdicts import VERDICTS
 from almostlinear.theorems import Identity, Statement, define, load, n, symbol
@@ -316,6 +317,8 @@ def test_prose_with_symbols() -> None:
     assert words("W = W_Q W_K^T") == "W = <i>W</i><sub>Q</sub> <i>W</i><sub>K</sub><sup>⊤</sup>"
     assert words("w in R^{d^2}, below 2^-50") == "w in R<sup>d<sup>2</sup></sup>, below 2<sup>-50</sup>"
     assert words("|X| <= n^c & <b>") == "|X| ≤ n<sup>c</sup> &amp; &lt;b&gt;"
+    assert words("|f^-1|_row + e^W(z) + e^tau") == "|f<sup>-1</sup>|<sub>row</sub> + e<sup>W(z)</sup> + e<sup>τ</sup>"
+    assert in_words({"n=2": {"greedy": 1.0}, "inputs": {}, "found": 3}) == "n=2: greedy 1; found: 3"
 
 
 def test_edges_that_others_imply_are_left_out() -> None:

@@ -5,6 +5,7 @@ A formula that would fill a page is left to the page of its statement.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..errata import reasons
@@ -12,7 +13,7 @@ from .cards import Card
 from .formulas import Part
 from .overview import FAILING
 
-LONG = (12_000, 6_000, 3_000, 1_000, 0)
+LONG = (12_000, 9_000, 7_000, 5_000, 3_000, 1_000, 0)
 """Characters of MathML above which what a cell of the table shows is cut: the first of them that keeps the page small is taken."""
 MOST = 300_000
 """Characters of all cells."""
@@ -52,8 +53,11 @@ def _row(card: Card, cards: dict[str, Card], room: int) -> dict[str, Any]:
     return {"card": card, "parts": parts, "left_out": left_out, "repairs": true, "missing": missing, "length": length}
 
 
-def _short(parts: list[Part], room: int) -> tuple[list[Part], int, int]:
-    """The parts that there is room for, how many there is none for, and the length of what is kept."""
+def _short(parts: list[Part], room: int) -> tuple[list[Part], str, int]:
+    """The parts that there is room for, what there is none for, and the length of what is kept.
+
+    Where no part has room with the names that it writes out, the shortest that has room without them is kept.
+    """
     kept: list[Part] = []
     seen: set[str] = set()
     length = 0
@@ -63,4 +67,10 @@ def _short(parts: list[Part], room: int) -> tuple[list[Part], int, int]:
             kept.append(part)
             seen.update(part.bodies)
             length += new
-    return kept, len(parts) - len(kept), length
+    bare = min(parts, key=lambda part: len(part.math), default=None)
+    if not kept and bare and len(bare.math) <= room:
+        names = "what its names stand for" if bare.bodies else ""
+        others = f"{len(parts) - 1} more" if len(parts) > 1 else ""
+        return [replace(bare, bodies=[])], " and ".join(filter(None, (names, others))), len(bare.math)
+    left = len(parts) - len(kept)
+    return kept, f"{left} more" if left else "", length

@@ -18,6 +18,8 @@ from .records import in_words
 
 MOST, MOST_RUNS = 250, 100
 """Rows of a table, and runs, that are shown."""
+LARGE = 10**12
+"""Integers from which on four digits and a power of ten are shown."""
 LONG = 32
 """Characters of a cell above which its column may break lines."""
 
@@ -41,6 +43,9 @@ def tables(listed: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, int) and abs(value) >= LARGE:
+        digits, power = f"{value:.3e}".split("e+")
+        return f"{digits}·10^{int(power)}"
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else in_words(value)
 
 

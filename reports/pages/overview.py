@@ -18,7 +18,7 @@ STANDS = ("proved", "proved-at-size", "enclosed", "searched", "sampled")
 
 @dataclass(frozen=True)
 class Headline:
-    """How many published statements claim something, and what became of them; how many of what stands is proved."""
+    """How many published statements claim something, and what became of them; whether none was examined."""
 
     claiming: int
     standing: int
@@ -28,6 +28,7 @@ class Headline:
     others: int
     repaired: int
     repaired_proved: int
+    unseen: bool
 
 
 def context(cards: dict[str, Card], run: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def context(cards: dict[str, Card], run: dict[str, Any]) -> dict[str, Any]:
         "run": run_line(run),
         "counts": [(label, counts(cards.values(), origins)) for label, origins in _COUNTED],
         "headline": headline(cards),
+        "own": [card for card in cards.values() if card.origin == "own"],
         "failing": [
             (verdict, title, listed)
             for verdict, title in FAILING.items()
@@ -74,9 +76,9 @@ def headline(cards: dict[str, Card]) -> Headline | None:
     standing, proved = (sum(v in among for v in verdicts) for among in (STANDS, PROVED))
     refuted, gap = verdicts.count("refuted"), verdicts.count("gap")
     others = len(claiming) - standing - refuted - gap
-    return (
-        Headline(len(claiming), standing, proved, refuted, gap, others, len(repaired), len(sure)) if claiming else None
-    )
+    unseen = not any(c.evidence for c in claiming)
+    numbers = (len(claiming), standing, proved, refuted, gap, others, len(repaired), len(sure))
+    return Headline(*numbers, unseen) if claiming else None
 
 
 def run_line(run: dict[str, Any]) -> list[str]:

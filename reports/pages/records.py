@@ -84,6 +84,8 @@ def in_words(value: Any, between: str = " ") -> str:
     """Plain data as a few words; ``between`` stands between a key and its value."""
     if isinstance(value, dict) and not any(isinstance(v, (dict, list)) for v in value.values()):
         text = ", ".join(f"{k}{between}{in_words(v)}" for k, v in value.items())
+    elif isinstance(value, dict) and all(not isinstance(v, (dict, list)) or _flat(v) for v in value.values()):
+        text = "; ".join(f"{k}: {in_words(v)}" for k, v in value.items() if v not in ({}, []))
     elif isinstance(value, list) and not any(isinstance(v, (dict, list)) for v in value):
         text = ", ".join(map(in_words, value))
     elif isinstance(value, list) and all(_flat(v) for v in value):

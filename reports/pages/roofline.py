@@ -88,7 +88,8 @@ def log_plot(plot: dict[str, Any]) -> str:
     ticks = "".join(f'<text x="{across(10.0**k)}" y="{RANK_BOTTOM + 15}">{decade(k)}</text>' for k in columns)
     lines, height = _lines(plot["lines"], across, down)
     dots = (plot.get("dots") or [])[:MOST_DOTS]
-    marks = "".join(f"M{across(dot['x'])} {down(dot['y'])}h0" for dot in dots)
+    marks = _dots(dots, across, down, height + 6)
+    height += 16 * bool(dots)
     told = [f"{line['name']}: from {_pair(line['points'][0])} to {_pair(line['points'][-1])}" for line in plot["lines"]]
     told += [f"{dot['name']}: {_pair((dot['x'], dot['y']))}" for dot in dots]
     return (
@@ -97,7 +98,7 @@ def log_plot(plot: dict[str, Any]) -> str:
         f'<path class="grid" d="{grid}"/><text class="name" x="{LEFT + 4}" y="14">{escape(plot["y"])}, predicted</text>'
         f'<g text-anchor="end">{words}</g><g text-anchor="middle">{ticks}'
         f'<text class="name" x="{(LEFT + RANK_RIGHT) // 2}" y="{RANK_BOTTOM + 30}">{escape(plot["x"])}</text></g>'
-        f'{lines}<path class="dots" d="{marks}"/></svg>'
+        f"{lines}{marks}</svg>"
     )
 
 
@@ -125,6 +126,19 @@ def _lines(lines: Sequence[dict[str, Any]], across: Place, down: Place) -> tuple
             f'<text x="{LEFT + 42}" y="{y + 4}">{escape(str(line["name"]))}</text>'
         )
     return drawn, RANK_HEIGHT + 16 * len(lines)
+
+
+def _dots(dots: Sequence[dict[str, Any]], across: Place, down: Place, y: int) -> str:
+    """The dots, each with its name, and a line at ``y`` that says which the outermost are."""
+    if not dots:
+        return ""
+    marks = "".join(
+        f'<path class="dots" d="M{across(dot["x"])} {down(dot["y"])}h0"><title>{escape(str(dot["name"]))}</title></path>'
+        for dot in dots
+    )
+    first, *_, last = sorted([*dots, dots[-1]], key=lambda dot: float(dot["x"]))
+    words = f"cells, from ({first['name']}) at the left to ({last['name']})"
+    return f'{marks}<path class="dots" d="M{LEFT + 18} {y}h0"/><text x="{LEFT + 42}" y="{y + 4}">{escape(words)}</text>'
 
 
 def _pair(point: Sequence[float]) -> str:

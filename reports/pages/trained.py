@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ def figures(records: list[Record]) -> Iterator[Figure]:
     for r in chosen:
         groups.setdefault(_without_kind(r), []).append(r)
     groups = {title: listed for title, listed in groups.items() if len(listed) > 1}
-    losses, gaps, norms, errors = [], [], [], []
+    losses, gaps, norms, errors, never = [], [], [], [], []
     for title, listed in groups.items():
         exact = next((r for r in listed if r["parameters"]["kind"] == "exact"), None)
         if exact is None:
@@ -43,7 +44,9 @@ def figures(records: list[Record]) -> Iterator[Figure]:
             for r in others
             if "row_error" in r["found"]["checks"][0]
         ]
-        if seen:
+        if seen and not any(math.isfinite(y) for curve in seen for _, y in curve.points):
+            never.append(title)
+        elif seen:
             limit = Curve("guaranteed up to here", [(0, 1e-2), (max(true), 1e-2)], limit=True)
             errors.append(chart(title, "step", f"{title}: certified row error", [*seen, limit], log_y=True))
     yield figure(
@@ -61,7 +64,8 @@ def figures(records: list[Record]) -> Iterator[Figure]:
     yield figure(
         "What the certificate says while training",
         "The largest l1 error that a row of attention weights can have. While it is below the red line the run is guaranteed; where a "
-        "curve stops, the bound is infinite: the scores have left the regime.",
+        "curve stops, the bound is infinite: the scores have left the regime."
+        + (f" Not drawn, for it is infinite at every check: {'; '.join(never)}." if never else ""),
         *errors,
     )
     yield figure("Gradient norm", "Before clipping. Jumps or a fall to nothing would be signs of failure.", *norms)
