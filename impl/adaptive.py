@@ -40,7 +40,8 @@ class PivotFeatures:
     gradient is that of the paper with f~ in place of f, from states r x d x e.
     """
 
-    def __init__(self, pivots: Tensor, eps: float, like: Tensor) -> None:
+    def __init__(self, pivots: Tensor, eps: float, like: Tensor, basis: Tensor | None = None) -> None:
+        self.basis = basis
         points = pivots.double()
         self.rank, self.d = points.shape[-2:]
         kernel = torch.exp(points @ points.mT)
@@ -59,6 +60,7 @@ class PivotFeatures:
         """The features of some of the first batch dimension."""
         made = copy.copy(self)
         made.pivots, made.inverse = self.pivots[span], self.inverse[span]
+        made.basis = None if self.basis is None else self.basis[span]
         return made
 
     def features(self, x: Tensor) -> Tensor:
@@ -102,14 +104,14 @@ class Certificate:
     worst: Tensor
 
 
-def select(operands: Operands, bound: float, eps: float, most: int) -> Certificate | None:
-    """Pivots that meet eps on all tokens, or None where ``most`` do not. ``bound`` >= max|S|."""
+def select(operands: Operands, bound: float, eps: float, most: int, spent: float = 0.0) -> Certificate | None:
+    """Pivots that meet eps, of which ``spent`` is used elsewhere, on all tokens, or None where ``most`` do not. ``bound`` >= max|S|."""
     sample = _sample(operands)
     for stricter in range(ROUNDS):
         pivots = pivoted_cholesky(sample, eps / MARGIN**stricter, most)
         if pivots is None:
             return None
-        made = measure(operands, pivots, bound, eps)
+        made = measure(operands, pivots, bound, eps, spent)
         if made.row_error <= eps:
             return made
         sample = torch.cat([sample, made.worst], -2)
@@ -161,11 +163,11 @@ class Residuals(NamedTuple):
         return errors.masked_fill(self.total == 0, 0)
 
 
-def measure(operands: Operands, pivots: Tensor, bound: float, eps: float) -> Certificate:
+def measure(operands: Operands, pivots: Tensor, bound: float, eps: float, spent: float = 0.0) -> Certificate:
     """The certificate of ``pivots`` on all tokens, in binary64: O((n + m) r^2)."""
     found = residuals(operands, pivots, bound, eps)
     worst = torch.cat([_worst(operands.query, found.query), _worst(operands.key, found.key)], -2)
-    return Certificate(pivots, found.row_errors().max().item(), worst)
+    return Certificate(pivots, found.row_errors().max().item() + spent, worst)
 
 
 def residuals(operands: Operands, pivots: Tensor, bound: float, eps: float) -> Residuals:

@@ -51,8 +51,8 @@ def _by_query(operands: Operands, features: Features, span: slice, made: Gradien
     sums, total = prefix(features.moments(y, w, features.features(y), slopes=True), before)
     wide = features.slopes(sums, operands.width)
     dq = contract(features.slope_products(wide, features.features(x)), u).add_(y @ slopes.mT)
-    made.query[..., span, :] = operands.rows(dq.mul_(operands.row_scale), count)
-    made.key[..., span, :] = operands.rows(x @ slopes, count)
+    made.query[..., span, :] = operands.outward(operands.rows(dq.mul_(operands.row_scale), count))
+    made.key[..., span, :] = operands.outward(operands.rows(x @ slopes, count))
     inside = operands.rows(u @ features.kernel(scores).tril_(), count)
     made.value[..., span, :], made.log_weights[..., span, :] = inside[..., :-1], inside[..., -1:]
     return total
@@ -64,7 +64,7 @@ def _by_key(operands: Operands, features: Features, span: slice, made: Gradients
     sums, total = prefix(features.moments(x, u, features.features(x), slopes=True), after, reverse=True)
     phi = features.features(y)
     dk = contract(features.slope_products(features.slopes(sums, e), phi), w)
-    made.key[..., span, :] += operands.rows(dk, count)
+    made.key[..., span, :] += operands.outward(operands.rows(dk, count))
     made.key[..., span, :] *= operands.column_scale
     later = operands.rows(features.values(sums, e) @ phi, count)
     all_u = torch.cat([made.value[..., span, :], made.log_weights[..., span, :]], -1).add_(later)

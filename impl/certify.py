@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import adaptive, roundoff, rows
+from . import adaptive, roundoff, rows, subspace
 from .adaptive import PivotFeatures
 from .errors import DegreeError, InputError
 from .functional import arguments, check_options
@@ -16,7 +16,7 @@ from .operands import Operands
 from .operator import MOST_PIVOTS
 from .plan import DEFAULT_EPS
 from .score_range import bound_between, largest_entry, sizes
-from .selection import Choice, almost_linear_choice
+from .selection import Choice, Kept, almost_linear_choice
 from .shifts import Shifted, shift
 from .streaming import exact_precision
 from .validation import check_shape
@@ -108,10 +108,10 @@ def certify(
         inputs = shift(query, key, value, bias, scale, is_causal)
         known = _known(inputs, eps)
         try:
-            choice, pivots = almost_linear_choice(inputs, degree, eps, backend, MOST_PIVOTS)
+            choice, kept = almost_linear_choice(inputs, degree, eps, backend, MOST_PIVOTS)
         except DegreeError as error:
             return Certificate(False, f"not guaranteed: {error}", **known)
-        return _certificate(inputs, choice, pivots, eps, upstream, known)
+        return _certificate(inputs, choice, kept, eps, upstream, known)
 
 
 def _known(inputs: Shifted, eps: float) -> dict[str, Any]:
@@ -132,26 +132,30 @@ def _known(inputs: Shifted, eps: float) -> dict[str, Any]:
 def _certificate(
     inputs: Shifted,
     choice: Choice,
-    pivots: Tensor | None,
+    kept: Kept,
     eps: float,
     upstream: Tensor | None,
     known: dict[str, Any],
 ) -> Certificate:
-    operands = Operands(inputs, choice.row_scale, choice.column_scale)
+    pivots, near = kept.pivots, None
+    operands = Operands(inputs, choice.row_scale, choice.column_scale, basis=kept.basis)
+    if kept.basis is not None:
+        near = subspace.measure(inputs, inputs.query_sizes(), inputs.key_sizes(), kept.basis)
     if pivots is None:
-        found, made = rows.of_monomials(operands, choice), None
+        found, made = rows.of_monomials(operands, choice, 1.0 if near is None else near.stretch), None
     else:
         found = rows.of_pivots(operands, pivots, choice, adaptive.residuals(operands, pivots, choice.bound, eps))
         computed, precise = PivotFeatures(pivots, eps, inputs.query), PivotFeatures(pivots, eps, pivots.double())
         made = roundoff.feature_errors(operands, computed, precise)
+    if near is not None:
+        found = rows.within(found, near)
     row_error = found.error.max().item()
-    truncation = rows.errors(inputs, found, upstream)
-    rounding = roundoff.errors(inputs, choice, found, upstream, made)
+    truncation = rows.errors(inputs, found, upstream, near)
+    rounding = roundoff.errors(inputs, choice, found, upstream, made, near)
     good = row_error <= eps
-    what = f"degree {choice.degree}" if pivots is None else f"{choice.rank} pivots"
-    verdict = f"guaranteed: every row of weights is within {row_error:.3g} in l1 ({choice.backend}, {what}, rank {choice.rank})"
+    verdict = f"guaranteed: every row of weights is within {row_error:.3g} in l1 ({choice.backend}, {choice.what}, rank {choice.rank})"
     if not good:
-        verdict = f"not guaranteed: the row error of {what} is {row_error:.3g}, but must be at most eps = {eps:.3g}: leave out degree."
+        verdict = f"not guaranteed: the row error of {choice.what} is {row_error:.3g}, but must be at most {eps = :.3g}: leave out degree."
     return Certificate(
         good,
         verdict,

@@ -47,6 +47,11 @@ def adaptive(s: Sizes, rank: int, chunk: int) -> float:
     return _total(s, token, chunk, steps=6) + adaptive_search(s, rank)
 
 
+def subspace_search(s: Sizes) -> float:
+    """Directions of a sample, and what they leave out of all tokens."""
+    return 8 * CALL + s.batch * (s.n + s.m) * s.d * (PRODUCT * s.d + ENTRY / 10)
+
+
 def adaptive_search(s: Sizes, rank: int) -> float:
     """Pivots of a sample."""
     return rank * CALL + s.batch * 1200 * rank * (rank + s.d + 2 * ENTRY)

@@ -7,6 +7,7 @@ binom(d+g, g) x e moments: no Jacobian of the features, no second pass over the 
 x is (..., d, c), features (..., k, c), z (..., e, c), moments (..., e, k).
 """
 
+import copy
 from functools import lru_cache
 from typing import Protocol
 
@@ -18,7 +19,11 @@ from .polynomial import derivative, evaluate, taylor_coefficients
 
 
 class Features(Protocol):
-    """What the sweeps over tokens need of a kernel p(x.y) that features represent."""
+    """What the sweeps over tokens need of a kernel p(x.y) that features represent, of tokens in the coordinates of ``basis`` (..., d, p)
+    where there is one.
+    """
+
+    basis: Tensor | None
 
     def part(self, span: slice) -> "Features":
         """The features of some of the first batch dimension."""
@@ -56,15 +61,19 @@ class Features(Protocol):
 class Monomials:
     """``Features`` of T_g in d variables, of the dtype and on the device of ``like``."""
 
-    def __init__(self, d: int, degree: int, like: Tensor) -> None:
-        self.d, self.degree = d, degree
+    def __init__(self, d: int, degree: int, like: Tensor, basis: Tensor | None = None) -> None:
+        self.d, self.degree, self.basis = d, degree, basis
         self.lower_rank = feature_count(d, degree - 1) if degree else 0
         self.coefficients = taylor_coefficients(degree)
         self.weights = feature_weights(d, self.coefficients).to(like)
         self.raised = raised_positions(d, degree).to(like.device)
 
     def part(self, span: slice) -> "Monomials":
-        return self
+        if self.basis is None:
+            return self
+        made = copy.copy(self)
+        made.basis = self.basis[span]
+        return made
 
     def features(self, x: Tensor) -> Tensor:
         """All monomials of degree g or less, (..., k, c); the lower ones come first."""

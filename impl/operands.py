@@ -14,7 +14,7 @@ from .shifts import Shifted
 @dataclass(frozen=True)
 class Operands:
     """``block`` 0: chunks come tokens last, (..., p, c). Else under a causal mask they come in blocks, (..., c / block, p, block), the last
-    one filled up with zeros.
+    one filled up with zeros. Queries and keys come in the coordinates of ``basis`` (..., d, p) where one is given (subspace.py).
     """
 
     inputs: Shifted
@@ -24,6 +24,12 @@ class Operands:
     out: Tensor | None = None
     inverse: Tensor | None = None
     upstream: Tensor | None = None
+    basis: Tensor | None = None
+
+    @property
+    def d(self) -> int:
+        """Coordinates of queries and keys."""
+        return (self.inputs.query if self.basis is None else self.basis).shape[-1]
 
     @property
     def width(self) -> int:
@@ -32,12 +38,20 @@ class Operands:
 
     def query(self, span: slice | Tensor) -> Tensor:
         """a (q - q0): (..., d, c); of a chunk, or of the tokens at some places."""
-        return self.arrange((self.inputs.query[..., span, :] - self.inputs.query_centre) * self.row_scale)
+        return self.arrange(self._inward((self.inputs.query[..., span, :] - self.inputs.query_centre) * self.row_scale))
 
     def key(self, span: slice | Tensor) -> Tensor:
         """b (k - k0), 0 for padding: (..., d, c)."""
         shifted = (self.inputs.key[..., span, :] - self.inputs.key_centre) * self.column_scale
-        return self.arrange(shifted if self.inputs.keep is None else shifted * self.inputs.keep[..., span, :])
+        shifted = shifted if self.inputs.keep is None else shifted * self.inputs.keep[..., span, :]
+        return self.arrange(self._inward(shifted))
+
+    def _inward(self, rows: Tensor) -> Tensor:
+        return rows if self.basis is None else rows @ self.basis
+
+    def outward(self, rows: Tensor) -> Tensor:
+        """Rows (..., c, p) of a gradient by queries or keys, by all their entries."""
+        return rows if self.basis is None else rows @ self.basis.mT
 
     def value(self, span: slice) -> Tensor:
         """w_j [v_j, 1]: (..., e + 1, c)."""

@@ -13,7 +13,7 @@ from . import exact, sweeps
 from .adaptive import PivotFeatures
 from .gradients import Gradients
 from .moments import Features, Monomials
-from .selection import BACKENDS, Choice, choose
+from .selection import BACKENDS, Choice, Kept, choose
 from .shifts import Shifted, shift
 from .streaming import exact_precision
 
@@ -29,11 +29,12 @@ NUMBERS: dict[str, type] = {
     "chunk": int,
     "block": int,
     "group": int,
+    "directions": int,
 }
 """Fields of a choice that the record holds, after its backend."""
 MOST_PIVOTS = 256
 STATE, STATES = 1 << 15, 1 << 22
-"""Numbers kept for the backward pass by one element of the batch, and by all of them: pivots, or the keys' moments."""
+"""Numbers kept for the backward pass by one element of the batch, and by all of them: a basis, and pivots or the keys' moments."""
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +55,13 @@ def attention(
     state = _state(key)
     with torch.no_grad(), exact_precision(query.device):
         inputs = shift(query, key, value, bias, scale, is_causal)
-        choice, pivots = choose(inputs, None if degree < 0 else degree, eps, backend, most_pivots(key))
+        choice, kept = choose(inputs, None if degree < 0 else degree, eps, backend, most_pivots(key))
         log.debug("almost_linear_attention: %s, %s; %s", choice.backend, choice, choice.reason)
         if choice.backend == "exact":
             inverse = query.new_zeros(*query.shape[:-1], 1)
             return exact.forward(inputs, bias), inverse, _record(choice), state
-        made = sweeps.forward(inputs, choice, _features(inputs, choice, pivots))
-        kept = made.moments if pivots is None else pivots.to(state)
-        if kept is not None and math.prod(kept.shape[-2:]) <= state.shape[-1]:
-            state[..., : math.prod(kept.shape[-2:])] = kept.flatten(-2)
+        made = sweeps.forward(inputs, choice, _features(inputs, choice, kept))
+        _keep_all(state, kept.basis, made.moments if kept.pivots is None else kept.pivots)
     return made.out, made.inverse, _record(choice), state
 
 
@@ -106,29 +105,45 @@ def _(upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any) -> t
 def _backward(
     inputs: Shifted, choice: Choice, out: Tensor, inverse: Tensor, upstream: Tensor, state: Tensor
 ) -> Gradients:
-    pivots, moments, e = None, None, inputs.value.shape[-1] + 1
-    if choice.backend == "adaptive":
-        pivots = _kept(state, choice.rank, inputs.query.shape[-1])
-    elif not inputs.is_causal and e * choice.rank <= state.shape[-1]:
-        moments = _kept(state, e, choice.rank)
-    return sweeps.backward(inputs, choice, _features(inputs, choice, pivots), out, inverse, upstream, moments)
+    d, e, p = inputs.query.shape[-1], inputs.value.shape[-1] + 1, choice.directions
+    pivots, moments, basis, rest = None, None, None, state
+    if p:
+        basis, rest = _kept(state, d, p), state[..., d * p :]
+    if choice.by_pivots:
+        pivots = _kept(rest, choice.rank, p or d)
+    elif not inputs.is_causal and e * choice.rank <= rest.shape[-1]:
+        moments = _kept(rest, e, choice.rank)
+    features = _features(inputs, choice, Kept(pivots, basis))
+    return sweeps.backward(inputs, choice, features, out, inverse, upstream, moments)
 
 
-def _features(inputs: Shifted, choice: Choice, pivots: Tensor | None) -> Features:
-    if pivots is not None:
-        return PivotFeatures(pivots, choice.eps, inputs.query)
-    return Monomials(inputs.query.shape[-1], choice.degree, inputs.query)
+def _features(inputs: Shifted, choice: Choice, kept: Kept) -> Features:
+    if kept.pivots is not None:
+        return PivotFeatures(kept.pivots, choice.eps, inputs.query, kept.basis)
+    return Monomials(choice.directions or inputs.query.shape[-1], choice.degree, inputs.query, kept.basis)
 
 
 def _state(key: Tensor) -> Tensor:
     """Room for what the backward pass needs; none where the batch is so large that it would count."""
     batch = key.shape[:-2]
-    return key.new_zeros(*batch, STATE if math.prod(batch) * STATE <= STATES else most_pivots(key) * key.shape[-1])
+    return key.new_zeros(
+        *batch, STATE if math.prod(batch) * STATE <= STATES else (most_pivots(key) + key.shape[-1]) * key.shape[-1]
+    )
 
 
 def most_pivots(key: Tensor) -> int:
     """Pivots that the adaptive backend may use."""
     return MOST_PIVOTS
+
+
+def _keep_all(state: Tensor, *tensors: Tensor | None) -> None:
+    """Write matrices one after the other, those that there are and that there is room for."""
+    begin = 0
+    for x in tensors:
+        size = 0 if x is None else math.prod(x.shape[-2:])
+        if x is not None and begin + size <= state.shape[-1]:
+            state[..., begin : begin + size] = x.flatten(-2)
+            begin += size
 
 
 def _kept(state: Tensor, rows: int, columns: int) -> Tensor:

@@ -7,7 +7,8 @@ kappa_i W_i/(D_i - Delta_i). Shifts and weights move a kernel by a relative
 
     delta = 2 u tau |q| |k'| + gamma_{d+4} tau |q0| |k'| + 2 u max |log w| + 4 u,     e = gamma_M + expm1(delta)
 
-and, for pivots, what the features are off.
+and, for pivots, what the features are off. In a subspace (subspace.py) B^T x differs by rho |x| from one evaluation to the next, which
+moves scores by tau (4 rho + 2 rho^2) |q| |k| more, and gradients pass through B: |k|_2 stands for |k|, |q|_2 for |q|.
 
 1. Output: |v| [(1 + rho_i e)(1 + e_D)(1 + u)^2 - 1], e_D = rho_i e/(1 - rho_i e).
 2. u_i and its products with [v_j, 1] are at most 2 |G_i|_1 |v|/D~_i; all further factors compound to E_i. So
@@ -30,6 +31,7 @@ from .rows import Rows
 from .selection import Choice
 from .shifts import Shifted
 from .streaming import spans
+from .subspace import Subspace, turned
 
 
 class FeatureErrors(NamedTuple):
@@ -40,12 +42,17 @@ class FeatureErrors(NamedTuple):
 
 
 def errors(
-    inputs: Shifted, choice: Choice, rows: Rows, upstream: Tensor | None, made: FeatureErrors | None
+    inputs: Shifted,
+    choice: Choice,
+    rows: Rows,
+    upstream: Tensor | None,
+    made: FeatureErrors | None,
+    near: Subspace | None = None,
 ) -> tuple[float, ...]:
-    """Bounds on (output,) or on (output, dQ, dK, dV); ``made`` for pivots, None for monomials."""
+    """Bounds on (output,) or on (output, dQ, dK, dV); ``made`` for pivots, None for monomials; ``near`` where a subspace serves."""
     dtype, (n, d), m = inputs.query.dtype, inputs.query.shape[-2:], inputs.key.shape[-2]
     e, u = inputs.value.shape[-1], unit_roundoff(dtype)
-    kernel = gamma(path_length(choice, max(n, m), d, e), dtype) + math.expm1(min(moved(inputs), 700.0))
+    kernel = gamma(path_length(choice, max(n, m), d, e), dtype) + math.expm1(min(moved(inputs, near), 700.0))
     kappa = rows.norm.exp()
     if made is not None:
         kappa, kernel = torch.full_like(kappa, max(made.size, math.exp(choice.bound))), kernel + made.off
@@ -57,18 +64,22 @@ def errors(
     forward = (largest * output.amax(-1)).max().item() * OUTWARD
     if upstream is None:
         return (forward,)
-    further = gamma(2 * e + n + m + 32, dtype)
+    further = gamma(2 * e + n + m + 32 + (0 if near is None else 2 * d + 8), dtype)
     compound = _compound(
         (torch.full_like(rho, kernel), 1), (output, 1), (inverse, 1), (torch.full_like(rho, further), 1)
     )
     g = upstream.double().abs()
     h = 2 * g.sum(-1) * largest.unsqueeze(-1) * rho * compound
-    return forward, *_gradients(inputs, rows, h, g.amax(-1) * rho * compound)
+    return forward, *_gradients(inputs, rows, h, g.amax(-1) * rho * compound, near)
 
 
-def _gradients(inputs: Shifted, rows: Rows, h: Tensor, by_value: Tensor) -> tuple[float, float, float]:
+def _gradients(
+    inputs: Shifted, rows: Rows, h: Tensor, by_value: Tensor, near: Subspace | None
+) -> tuple[float, float, float]:
     tau, queries, keys = abs(inputs.scale), inputs.query_sizes(), inputs.key_sizes()
     q, k = queries.columns.amax(-1), keys.columns.amax(-1)
+    if near is not None:
+        q, k = queries.twos * near.stretch**2, keys.twos * near.stretch**2
     q0, k0 = (x.double().abs().amax((-2, -1)) for x in (inputs.query_centre, inputs.key_centre))
     weight = inputs.log_weights.double().exp().amax((-2, -1)).unsqueeze(-1)
     share = torch.where(rows.total > 0, weight / rows.total, 0)
@@ -89,12 +100,12 @@ def path_length(choice: Choice, count: int, d: int, e: int) -> int:
     """
     chunk = min(choice.chunk, count)
     steps = math.ceil(count / (choice.block or chunk)) + math.ceil(count / chunk)
-    kernel = 6 * choice.degree if choice.backend == "monomials" else 0
+    kernel = 6 * choice.degree
     pairwise = (max(choice.degree, 1) * (d + 6) + 4) if choice.block else 0
     return max(kernel, pairwise) + 16 + (chunk + 1) + steps + (choice.rank + 1) + d + 2 * (e + 2)
 
 
-def moved(inputs: Shifted) -> float:
+def moved(inputs: Shifted, near: Subspace | None = None) -> float:
     """delta: how far rounding in shifts and weights moves a kernel, relative."""
     u, d = unit_roundoff(inputs.query.dtype), inputs.query.shape[-1]
     key = inputs.key_sizes().twos
@@ -102,15 +113,22 @@ def moved(inputs: Shifted) -> float:
     whole = inputs.query_sizes().twos + centre
     logs = inputs.log_weights.masked_fill(inputs.log_weights == -math.inf, 0).abs().max().item()
     scores = (abs(inputs.scale) * (2 * u * whole * key + gamma(d + 4, inputs.query.dtype) * centre * key)).max().item()
+    if near is not None:
+        rho = 2 * turned(near.basis) * near.stretch
+        scores += abs(inputs.scale) * (2 * rho + rho**2) * (inputs.query_sizes().twos * key).max().item()
     return scores + 2 * u * logs + 4 * u
 
 
 def feature_errors(operands: Operands, features: PivotFeatures, precise: PivotFeatures) -> FeatureErrors:
     """Features as they are computed against those in binary64, on all tokens."""
-    sides = (operands.query, operands.inputs.query.shape[-2]), (operands.key, operands.inputs.key.shape[-2])
+    inputs = operands.inputs
+    sides = (
+        (operands.query, inputs.query.shape[-2], inputs.query_sizes().twos, operands.row_scale),
+        (operands.key, inputs.key.shape[-2], inputs.key_sizes().twos, operands.column_scale),
+    )
     lost = gamma(2 * (precise.rank + precise.d + 8), torch.float64) * precise.inverse.norm(dim=(-2, -1)).unsqueeze(-1)
     size, off = 1.0, 1.0
-    for load, count in sides:
+    for load, count, twos, scale in sides:
         largest, difference = 0.0, 0.0
         for span in spans(count, PIECE):
             x = load(span)
@@ -118,9 +136,21 @@ def feature_errors(operands: Operands, features: PivotFeatures, precise: PivotFe
             computed, exact = features.features(x).double(), precise.inverse @ kernel
             largest = max(largest, computed.norm(dim=-2).max().item())
             difference = max(difference, ((computed - exact).norm(dim=-2) + lost * kernel.norm(dim=-2)).max().item())
+        difference += _turned(operands.basis, twos.max().item() * abs(scale))
         size *= largest
         off *= 1 + difference / largest
     return FeatureErrors(size, (off - 1) * OUTWARD)
+
+
+def _turned(basis: Tensor | None, longest: float) -> float:
+    """How far features of tokens x with |x| <= ``longest`` are moved as B^T x is rounded anew, in the 2-norm: they are a projection of
+    exp(x .), whose derivative along h has the squared norm e^{|x|^2} (|h|^2 + <h, x>^2).
+    """
+    if basis is None:
+        return 0.0
+    away = 2 * turned(basis) * longest
+    longest += away
+    return away * math.sqrt(1 + longest**2) * math.exp(min(longest**2, 700.0) / 2) * OUTWARD
 
 
 def _largest_value(inputs: Shifted) -> Tensor:

@@ -12,6 +12,8 @@ A >= sum_i |P'_ij - P_ij| is the lesser of sum_i a_i and, as kernel and normalis
     sum_i omega_i ((1 + eps_i/2) delta_ij w_j / (D_i - Delta_i) + (Delta_i / (D_i - Delta_i) (1 + eps_i/2) + eps_i/2) f_ij),
 
 f_ij <= w_j e^{b_i} / D_i; B and the bound on dV likewise. Derived from theory/chain.md (2.5) and 3(B), with the rows' own errors.
+Where tokens are seen in a subspace (subspace.py), scores are off by delta in every kernel, and what is summed to gradients by E k and
+E q more: |E k| times |P'_i|_1 <= omega_i + a_i for dQ, |E q| times sum_i |P'_ij| <= A + sum_i omega_i f_ij for dK.
 """
 
 import math
@@ -26,6 +28,7 @@ from .operands import Operands
 from .polynomial import OUTWARD
 from .selection import Choice
 from .shifts import Shifted
+from .subspace import Subspace
 
 
 class Rows(NamedTuple):
@@ -43,10 +46,10 @@ class Rows(NamedTuple):
     slope_off: tuple[Tensor, Tensor]
 
 
-def of_monomials(operands: Operands, choice: Choice) -> Rows:
-    """Rows of T_g, in O((n + m) d^2)."""
+def of_monomials(operands: Operands, choice: Choice, stretch: float = 1.0) -> Rows:
+    """Rows of T_g, in O((n + m) d^2); keys as they are seen are at most ``stretch`` times as long as keys."""
     degree, bound = choice.degree, choice.bound
-    longest = operands.inputs.key_sizes().twos * abs(operands.column_scale)
+    longest = operands.inputs.key_sizes().twos * abs(operands.column_scale) * stretch
     parts = []
     for _, r in tail.row_moments(operands, longest, bound):
         off, slope_off, least = tail.tails(r, degree, bound), tail.tails(r, degree - 1, bound), r.mean.exp()
@@ -86,7 +89,29 @@ def of_pivots(operands: Operands, pivots: Tensor, choice: Choice, found: Residua
     return Rows(error, error, norm, found.least / weight, found.delta / weight, total, factors, factors)
 
 
-def errors(inputs: Shifted, rows: Rows, upstream: Tensor | None) -> tuple[float, ...]:
+def within(rows: Rows, near: Subspace) -> Rows:
+    """The same rows against those of all coordinates."""
+    moved = math.expm1(near.moved) * OUTWARD
+    kernel = rows.norm.exp() * moved
+
+    def off(factors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        # (a + c)(b + c) >= a b + c^2 for factors >= 0.
+        root = kernel.amax(-1, keepdim=True).sqrt()
+        return factors[0] + root, factors[1] + root
+
+    return Rows(
+        rows.error + near.row_error,
+        rows.slope_error + near.row_error,
+        rows.norm + near.moved,
+        rows.least * math.exp(-near.moved) / OUTWARD,
+        rows.off + kernel,
+        rows.total,
+        off(rows.kernel_off),
+        off(rows.slope_off),
+    )
+
+
+def errors(inputs: Shifted, rows: Rows, upstream: Tensor | None, near: Subspace | None = None) -> tuple[float, ...]:
     """Bounds on (output,) or on (output, dQ, dK, dV)."""
     spread = _spread(inputs)
     half = rows.error.clamp_max(2) / 2
@@ -106,6 +131,11 @@ def errors(inputs: Shifted, rows: Rows, upstream: Tensor | None) -> tuple[float,
         _column(inputs, rows, omega, off, total, half) for off, total in ((rows.slope_off, a), (rows.kernel_off, b))
     ]
     by_key = tau * (q * (columns[0] + a.sum(-1) / kept) + q0 * (columns[1] + b.sum(-1) / kept))
+    if near is not None:
+        whole = omega + a
+        shares = torch.minimum(omega.sum(-1), _share(inputs, rows, omega))
+        by_query = by_query + tau * near.key_off * (whole.amax(-1) + whole.mean(-1))
+        by_key = by_key + tau * near.query_off * (columns[0] + shares + whole.sum(-1) / kept)
     by_value = _column(inputs, rows, g.amax(-1), rows.kernel_off, rows.error * g.amax(-1), torch.zeros_like(half))
     return output, *(x.max().item() * OUTWARD for x in (by_query, by_key, by_value))
 
@@ -124,6 +154,14 @@ def _column(
     by_normaliser = (omega * (rows.off / gap * (1 + half) + half) * share).sum(-1) * weights.amax(-1)
     column = torch.nan_to_num(by_kernel + by_normaliser, nan=math.inf, posinf=math.inf)
     return torch.minimum(total.sum(-1), column) * OUTWARD
+
+
+def _share(inputs: Shifted, rows: Rows, omega: Tensor) -> Tensor:
+    """sum_i omega_i f_ij at most, for every j, (...)."""
+    seen = torch.where(rows.total > 0, rows.total, math.inf)
+    largest = inputs.log_weights.double().exp().amax((-2, -1))
+    found = (omega * rows.norm.exp() / (rows.least * seen)).sum(-1) * largest
+    return torch.nan_to_num(found, nan=math.inf, posinf=math.inf) * OUTWARD
 
 
 def _spread(inputs: Shifted) -> Tensor:

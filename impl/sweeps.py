@@ -52,7 +52,9 @@ def _groups(inputs: Shifted, choice: Choice) -> list[slice]:
 def _forward_group(inputs: Shifted, choice: Choice, features: Features) -> Forward:
     *batch, n, _ = inputs.query.shape
     fused = _fused(inputs, choice)
-    operands = Operands(inputs, choice.row_scale, choice.column_scale, 0 if fused else choice.block)
+    operands = Operands(
+        inputs, choice.row_scale, choice.column_scale, 0 if fused else choice.block, basis=features.basis
+    )
     out, normaliser = inputs.query.new_empty(*batch, n, inputs.value.shape[-1]), inputs.query.new_empty(*batch, n, 1)
     sweep: Iterator[tuple[slice, Tensor]]
     if fused:
@@ -102,7 +104,7 @@ def _backward_group(
 ) -> Gradients:
     fused = _fused(inputs, choice)
     block = 0 if fused else choice.block
-    operands = Operands(inputs, choice.row_scale, choice.column_scale, block, out, inverse, upstream)
+    operands = Operands(inputs, choice.row_scale, choice.column_scale, block, out, inverse, upstream, features.basis)
     query, key, value = (x.new_empty(x.shape) for x in inputs[:3])
     made = Gradients(query, key, value, key.new_empty(*key.shape[:-1], 1))
     if fused:
@@ -145,7 +147,7 @@ def by_query(operands: Operands, features: Features, chunk: int, moments: Tensor
         x, u = operands.query(span), operands.u(span)
         phi = features.features(x)
         dq = contract(features.slope_products(wide, phi), u)
-        made.query[..., span, :] = dq.mul_(operands.row_scale).mT
+        made.query[..., span, :] = operands.outward(dq.mul_(operands.row_scale).mT)
         total = _added(total, features.moments(x, u, phi, slopes=True))
     assert total is not None
     return total
@@ -157,7 +159,7 @@ def by_key(operands: Operands, features: Features, chunk: int, moments: Tensor, 
     for span in spans(operands.inputs.key.shape[-2], chunk):
         w, phi = operands.value(span), features.features(operands.key(span))
         dk = contract(features.slope_products(wide, phi), w)
-        made.key[..., span, :] = dk.mul_(operands.column_scale).mT
+        made.key[..., span, :] = operands.outward(dk.mul_(operands.column_scale).mT)
         store_by_value(made, span, (table @ phi).mT, w.mT, operands.weight(span))
 
 

@@ -45,14 +45,8 @@ def row_moments(
     """
     inputs = operands.inputs
     operands = replace(operands, block=BLOCK if inputs.is_causal else 0)
-    features = Monomials(inputs.query.shape[-1], 2, inputs.query)
-    length = (
-        CHUNK
-        + math.ceil((inputs.key.shape[-2] + keys) / CHUNK)
-        + features.weights.shape[0]
-        + 2 * inputs.query.shape[-1]
-        + 32
-    )
+    features = Monomials(operands.d, 2, inputs.query)
+    length = CHUNK + math.ceil((inputs.key.shape[-2] + keys) / CHUNK) + features.weights.shape[0] + 2 * operands.d + 32
     lost = gamma(2 * length, inputs.query.dtype)
     for span, sums, x in _sums(operands, features, elsewhere):
         total, first, second = operands.rows(sums, span.stop - span.start).double().unbind(-1)
@@ -80,12 +74,20 @@ def row_errors(rows: RowMoments, degree: int, bound: float) -> Tensor:
 
 
 def largest_row_errors(
-    operands: Operands, longest: Tensor, bound: float, most: int, elsewhere: Tensor | None = None, keys: int = 0
+    operands: Operands,
+    longest: Tensor,
+    bound: float,
+    most: int,
+    elsewhere: Tensor | None = None,
+    keys: int = 0,
+    eps: float = math.inf,
 ) -> list[float]:
-    """The worst row's error for each degree 0, ..., ``most``; arguments as of ``row_moments``."""
+    """The worst row's error for each degree 0, ..., ``most``, or some error above ``eps`` where it is above; arguments as of
+    ``row_moments``.
+    """
     worst = [0.0] * (most + 1)
     for _, rows in row_moments(operands, longest, bound, elsewhere, keys):
-        for degree in range(most + 1):
+        for degree in (g for g in range(most + 1) if worst[g] <= eps):
             worst[degree] = max(worst[degree], row_errors(rows, degree, bound).max().item())
     return worst
 
@@ -103,7 +105,7 @@ def remainder_factor(degree: int, bound: float) -> float:
 
 def key_moments(operands: Operands) -> Tensor:
     """sum_j w_j y_j^a for |a| <= 2 over the keys: (..., 1, k)."""
-    features = Monomials(operands.inputs.query.shape[-1], 2, operands.inputs.query)
+    features = Monomials(operands.d, 2, operands.inputs.query)
     total = torch.zeros((), dtype=features.weights.dtype, device=features.weights.device)
     for span in spans(operands.inputs.key.shape[-2], CHUNK):
         total = total + operands.arrange(operands.weight(span)) @ features.features(operands.key(span)).mT
@@ -113,7 +115,7 @@ def key_moments(operands: Operands) -> Tensor:
 def _sums(operands: Operands, features: Monomials, elsewhere: Tensor | None) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """sum_j w_j (1, s_ij, s_ij^2), tokens last, and the queries that they are of."""
     inputs = operands.inputs
-    k, d = features.weights.shape[0], inputs.query.shape[-1]
+    k, d = features.weights.shape[0], operands.d
     by_degree = features.weights.new_zeros(3, k)
     by_degree[0, 0], by_degree[1, 1 : d + 1], by_degree[2, d + 1 :] = 1, 1, 2 * features.weights[d + 1 :]
     if inputs.is_causal:
