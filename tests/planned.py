@@ -19,7 +19,7 @@ def kernel_error(b: Fraction, g: int) -> mpmath.mpf:
 
 
 def by_hand(given: Inputs) -> dict[str, Fraction]:
-    """chain.md, sections 3(B) and 4, in fractions: rho and the errors divided by eps_1."""
+    """l1.2, l1.3 and H.4r in fractions: rho and the errors divided by eps_1."""
     d, m, sig = given.d, given.layers, int(given.residual)
     R, om, og, L1 = given.entry_bound, given.value_norm, given.mlp_norm, given.lipschitz
     H, tau = R * om, Fraction(given.heads, d) if given.scale is None else given.scale
@@ -30,9 +30,9 @@ def by_hand(given: Inputs) -> dict[str, Fraction]:
     carried, size, worst_w, worst_v = Fraction(0), total, Fraction(0), Fraction(0)
     for _ in range(m):
         upstream, upstream_error = up * size, up * carried
-        worst_w = max(worst_w, tau * R**2 * H * (2 * upstream + upstream_error))
+        worst_w = max(worst_w, tau * R**2 * H * (upstream + upstream_error))
         worst_v = max(worst_v, R * (upstream + upstream_error))
-        carried, size = rho * (carried + 2 * size), rho * size
+        carried, size = rho * (carried + size), rho * size
     return {"rho": rho, "dL/dX": L1 * og * carried, "dL/dW": worst_w, "dL/dW_V": worst_v}
 
 

@@ -255,7 +255,7 @@ def test_the_kernel_error_is_within_its_bound_and_families_differ():
 def test_constants_are_those_of_the_one_layer_theory():
     e = errors_l1
     head = layer_steps.Head(e.tau, e.H, e.r, e.r_t, e.om, sympy.Integer(0))
-    assert sympy.expand(head.Lam - e.Lam) == 0 and sympy.expand(head.alpha - e.alpha) == 0
+    assert sympy.expand(head.Lam - e.Lam) == 0 and sympy.expand(head.alpha - e.Lam) == 0
 
 
 def test_two_maps_in_turn():

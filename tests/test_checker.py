@@ -188,7 +188,7 @@ def of_identities(name: str) -> Iterator[Corruption]:
             changes = [
                 _set("values", 0, 0, to=step["values"][0][0] + 1),
                 _set("points", min(step["points"]), 0, 0, to=12345),
-                _set("left", to=step["right"] - 1),
+                _set("left", to=0),
                 _set("sizes", "n", to=1 + step["sizes"]["n"]),
             ]
         elif step["kind"] == "expansion":

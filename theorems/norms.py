@@ -8,9 +8,10 @@ elementary inequality (r, c: rows and columns; q: the inner size of a product):
     |A + B| <= |A| + |B|                 in every norm                  |c A| = |c| |A|          in every norm
     |A B|   <= q |A| |B|, |A|_row |B|, |A| |B|_col                      |A * B| <= |A| |B|
     |A B|_row <= |A|_row |B|_row         |A B|_col <= |A|_col |B|_col   |A * B|_row <= |A| |B|_row, |A|_row |B|   (col, 1 alike)
+    |A B|_row <= |A| |B|_1               |A B|_col <= |A|_1 |B|
     |A B|_1 <= |A|_col |B|_1, |A|_1 |B|_row                             |diag(v)| = |diag(v)|_row = |diag(v)|_col = |v|
     |A| <= |A|_row, |A|_col <= |A|_1 <= r |A|_row, c |A|_col            |A|_row <= c |A|,        |A|_col <= r |A|
-    diag(1/(u 1)) u with u >= 0 is row-stochastic: |.| <= 1, |.|_row = 1
+    diag(1/(u 1)) u with u >= 0 is row-stochastic: |.| <= 1, |.|_row = 1; for attention weights under an error see `weights`
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import sympy
 
 from .formula import Formula
 from .shapes import no_formula
-from .weights import WeightsError, weights_error
+from .weights import WeightsError, centred, weights_error
 
 NORMS = ("max", "sum", "row", "col", "top")
 KINDS = ("max", "row", "col", "sum")
@@ -103,6 +104,8 @@ class Derivation:
     premises: tuple[Derivation, ...] = ()
     norm: str = "max"
     error: WeightsError | None = None
+    says: sympy.Expr | None = None
+    """What the lemmas of ``error`` say of the norm, in norms of the premises' formulas."""
 
     def errors(self) -> set[WeightsError]:
         """The perturbations of attention weights that the bound rests on, with their conditions and lemmas."""
@@ -148,7 +151,9 @@ def derivations(
 def _derive(a: Formula, norm: str, known: frozenset[Norm]) -> tuple[Derivation, ...]:
     found = [*_direct(a, norm, known), *_by_rules(a, norm, known)]
     found += [*_from_other_norms(a, norm, known)]
-    return _best(found)
+    return _best(
+        [d for d in found if d.error is not None] or found
+    )  # a lemma before the triangle inequality, which gives 2
 
 
 def _direct(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivation]:
@@ -156,12 +161,8 @@ def _direct(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivatio
     for x in sorted(known, key=lambda x: x.name):
         if x.formula is a and x.norm == norm:
             yield Derivation(a, x, "given", norm=norm)
-    error = weights_error(a)
-    if error is not None and norm in ("max", "row"):
-        bound = error.bound / 2 if norm == "max" else error.bound
-        yield Derivation(
-            a, bound, f"attention weights under a kernel error ({', '.join(error.lemmas)})", (), norm, error
-        )
+    yield from _attention_weights(a, norm, known)
+    yield from _centred(a, norm, known)
     rows, columns = a.shape
     if _is_row_stochastic(a) and norm in ("max", "row", "sum"):
         bound = rows if norm == "sum" else sympy.Integer(1)
@@ -171,6 +172,54 @@ def _direct(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivatio
     if a.op in ("ones", "eye", "unit"):
         sums = {"ones": {"row": columns, "col": rows, "sum": rows * columns}, "eye": {"sum": rows}, "unit": {}}[a.op]
         yield Derivation(a, sums.get(norm, sympy.Integer(1)), f"entries of {a.op} are 0 or 1", norm=norm)
+
+
+def _attention_weights(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivation]:
+    """Attention weights under an error, and their difference from those without it (S.1, S.4)."""
+    error = weights_error(a) if norm in ("max", "row") else None
+    if error is None:
+        return
+    rate = error.bound / 2 if norm == "max" and error.halved else error.bound
+    yield from _by_lemma(
+        a, norm, error, f"attention weights under a kernel error ({', '.join(error.lemmas)})", rate, (), known
+    )
+
+
+def _centred(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivation]:
+    """Weighted values less their mean, a row of them, or a change of either, by norms of G and V (S.3, S.4)."""
+    of_row = a.op == "row"
+    found = centred(a.args[0] if of_row else a) if norm == "sum" or (norm == "row" and not of_row) else None
+    if found is None:
+        return
+    form, error = found
+    if error.needs is None and error.scores is None and not _is_row_stochastic(form.f):
+        return
+    rule = f"weighted values less their mean ({', '.join(error.lemmas)})"
+    upstream = form.G.row(a.data[0]) if of_row else form.G
+    yield from _by_lemma(a, norm, error, rule, error.bound, ((norm, upstream), ("max", form.V)), known)
+
+
+def _as_known(a: Formula, kind: str, known: frozenset[Norm]) -> Formula:
+    """The formula by the name that a known norm has for it."""
+    return next((x.formula for x in known if x.norm == kind and _bare(x.formula) is _bare(a)), a)
+
+
+def _by_lemma(
+    a: Formula,
+    norm: str,
+    error: WeightsError,
+    rule: str,
+    rate: sympy.Expr,
+    factors: tuple[tuple[str, Formula], ...],
+    known: frozenset[Norm],
+) -> Iterator[Derivation]:
+    """The norm of ``a`` is at most the rate times norms of other formulas."""
+    factors = factors if error.scores is None else (("max", error.scores), *factors)
+    factors = tuple((kind, _as_known(x, kind, known)) for kind, x in factors)
+    says = rate * sympy.Mul(*(OF_KIND[kind](x) for kind, x in factors))
+    for premises in product(*(_derive(x, kind, known) for kind, x in factors)):
+        bound = rate * sympy.Mul(*(p.bound for p in premises))
+        yield Derivation(a, bound, rule, premises, norm, error, says)
 
 
 def _by_rules(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivation]:
@@ -267,8 +316,14 @@ _PRODUCT: dict[str, tuple[Rule, ...]] = {
         ("|A B| <= |A|_row |B|", ("row", "max"), _times),
         ("|A B| <= |A| |B|_col", ("max", "col"), _times),
     ),
-    "row": (("|A B|_row <= |A|_row |B|_row", ("row", "row"), _times),),
-    "col": (("|A B|_col <= |A|_col |B|_col", ("col", "col"), _times),),
+    "row": (
+        ("|A B|_row <= |A|_row |B|_row", ("row", "row"), _times),
+        ("|A B|_row <= |A| |B|_1", ("max", "sum"), _times),
+    ),
+    "col": (
+        ("|A B|_col <= |A|_col |B|_col", ("col", "col"), _times),
+        ("|A B|_col <= |A|_1 |B|", ("sum", "max"), _times),
+    ),
     "sum": (
         ("|A B|_1 <= |A|_col |B|_1", ("col", "sum"), _times),
         ("|A B|_1 <= |A|_1 |B|_row", ("sum", "row"), _times),
@@ -320,8 +375,10 @@ def _bare(a: Formula) -> Formula:
 
 
 def _is_row_stochastic(a: Formula) -> bool:
-    """Whether ``a`` is diag(1/(u 1)) u with nonnegative u, by its form."""
+    """Whether ``a`` is diag(1/(u 1)) u with nonnegative u, or has unit vectors as rows, by its form."""
     a = _bare(a)
+    if a.op == "symbol" and a.data[1] == "onehot":
+        return True
     if a.op != "matmul":
         return False
     scale, u = _bare(a.args[0]), _bare(a.args[1])

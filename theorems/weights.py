@@ -1,15 +1,20 @@
-"""Attention weights under an error of the kernel, as rules of the norm calculus: consequences of statements T.1 and S.1.
+"""Attention weights under an error of the kernel, as rules of the norm calculus: consequences of statements T.1, S.1, S.3 and S.4.
 
 For f~ - f with f = diag(1/(A 1)) A and f~ = diag(1/(A~ 1)) A~ of the same form, |f~ - f| <= eps_1/2 and |f~ - f|_row <= eps_1, where
 eps_1 = 2 eta / (1 + sqrt(1 - eta^2)), eta <= 1, and |A~ - A| <= eta A entry by entry (S.1). By its form
 
-    A~ = A * (1 +- eta E) with |E| <= 1             has the relative error eta,
-    A = M * exp(S), A~ = M * T_g(S), any mask M     has the relative error J_g(|S|) (T.1, entry by entry).
+    A~ = A * (1 +- eta E) with |E| <= 1             has the relative error eta, and |f~|_row <= 1,
+    A = M * exp(S), A~ = M * T_g(S), any mask M     has the relative error J_g(|S|) (T.1, entry by entry);
+    A = M * exp(S), A~ = M * exp(S')                |f~ - f|_row <= |S' - S| (S.4, without M S.2); for S = tau X W X^T and S' = tau Y W Y^T
+                                                    the difference is tau ((Y - X) W Y^T + X W (Y - X)^T).
+
+Weighted values less their mean, P = f * (G V^T) - diag(K) f with K = (G * f V) 1, have |P_i|_1 <= |G_i|_1 |V| in every row i, and
+|P~_i - P_i|_1 is at most that times the bound on |f~ - f|_row (S.3, S.4): so |P|_row <= |G|_row |V|, |P|_1 <= |G|_1 |V|, and so on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy
 
@@ -36,28 +41,142 @@ class Named(sympy.Symbol):
 
 @dataclass(frozen=True)
 class WeightsError:
-    """|f~ - f|_row <= ``bound`` and |f~ - f| <= bound/2 where ``needs`` holds; ``lemmas`` are the statements that say so."""
+    """What the statements ``lemmas`` say where ``needs`` holds, if anything: |f~ - f|_row <= ``bound``, or |P_i|_1 <= bound |G_i|_1 |V|.
 
-    bound: Named
-    needs: sympy.core.relational.Relational
+    With ``scores`` the bound is times the largest entry of that formula, S' - S.
+    """
+
+    bound: Named | sympy.Integer
+    needs: sympy.core.relational.Relational | None
     lemmas: tuple[str, ...]
+    scores: Formula | None = None
+
+    @property
+    def halved(self) -> bool:
+        """Whether |f~ - f| <= bound/2 as well."""
+        return self.needs is not None and isinstance(self.bound, Named)
+
+
+ONE = sympy.Integer(1)
 
 
 def weights_error(a: Formula) -> WeightsError | None:
-    """The rule for a difference f~ - f of attention weights (or f - f~), None if it is not of that form."""
-    a = _bare(a)
-    if a.op != "add" or a.args[1].op != "scale" or a.args[1].data[0] != -1:
+    """The rule for a difference f~ - f of attention weights (or f - f~), or for f~ itself; None if it is not of that form."""
+    sides = difference(a)
+    if sides is not None:
+        return _error(*sides)
+    kernel = kernel_of(a)
+    found = _perturbed(kernel) if kernel is not None else None
+    return None if found is None else WeightsError(ONE, sympy.LessThan(found, 1), ("S.1",))
+
+
+def _perturbed(kernel: Formula) -> sympy.Expr | None:
+    """eta of a kernel A * (1 +- eta E)."""
+    if kernel.op != "hadamard" or not _positive(_bare(kernel.args[0])):
         return None
-    first, second = kernel_of(a.args[0]), kernel_of(a.args[1].args[0])
-    if first is None or second is None:
-        return None
-    for near, exact in ((first, second), (second, first)):
-        found = _relative_error(near, exact)
+    return _perturbation(_bare(kernel.args[1]))
+
+
+def _error(first: Formula, second: Formula) -> WeightsError | None:
+    """The rule for two matrices of attention weights, of which one has the kernel of the other with an error or other scores."""
+    kernels = kernel_of(first), kernel_of(second)
+    for near, exact in (kernels, kernels[::-1]):
+        found = None if near is None or exact is None else _relative_error(near, exact)
         if found is not None:
             eta, lemmas = found
             value = 2 * eta / (1 + sympy.sqrt(1 - eta**2))
             return WeightsError(Named("eps_1", value), sympy.LessThan(eta, 1), lemmas)
-    return None
+    if kernels[0] is None or kernels[1] is None:
+        return None
+    scores = _moved(kernels[0], kernels[1])
+    lemma = "S.2" if kernels[0].op == "exp" else "S.4"
+    return None if scores is None else WeightsError(ONE, None, (lemma,), scores)
+
+
+def _moved(near: Formula, exact: Formula) -> Formula | None:
+    """S' - S of the kernels exp(S') and exp(S), under the same mask or without one."""
+    if near.op == exact.op == "hadamard":
+        if _bare(near.args[0]) is not _bare(exact.args[0]) or not _is_mask(_bare(near.args[0])):
+            return None
+        near, exact = _bare(near.args[1]), _bare(exact.args[1])
+    if near.op != "exp" or exact.op != "exp":
+        return None
+    moved, scores = near.args[0], exact.args[0]
+    after, before = _scores(_bare(moved)), _scores(_bare(scores))
+    if after is None or before is None or after[1:] != before[1:]:
+        return _step(moved, scores)
+    Y, X, W, tau = after[0], before[0], after[1], after[2]
+    step = _step(Y, X)
+    return (step @ (Y @ W.T).T + (X @ W) @ step.T) * tau
+
+
+def _step(after: Formula, before: Formula) -> Formula:
+    """after - before; D where after is before + D."""
+    moved = _bare(after)
+    return moved.args[1] if moved.op == "add" and moved.args[0] is before else after - before
+
+
+def _scores(a: Formula) -> tuple[Formula, Formula, sympy.Expr] | None:
+    """X, W and tau of tau X W X^T."""
+    if a.op != "scale" or _bare(a.args[0]).op != "matmul":
+        return None
+    left, right = _bare(a.args[0]).args
+    if left.op != "matmul" or right.op != "transpose" or left.args[0] is not right.args[0]:
+        return None
+    return left.args[0], left.args[1], a.data[0]
+
+
+def difference(a: Formula) -> tuple[Formula, Formula] | None:
+    """A and B of A - B."""
+    a = _bare(a)
+    if a.op != "add" or a.args[1].op != "scale" or a.args[1].data[0] != -1:
+        return None
+    return a.args[0], a.args[1].args[0]
+
+
+@dataclass(frozen=True)
+class Centred:
+    """f * (G V^T) - diag(K) f with K = (G * f V) 1, each without its name."""
+
+    f: Formula
+    G: Formula
+    V: Formula
+
+    @classmethod
+    def of(cls, a: Formula) -> Centred | None:
+        """By the form of ``a``, None for any other."""
+        sides = difference(a)
+        if sides is None:
+            return None
+        first, second = (_bare(x) for x in sides)
+        if first.op != "hadamard" or second.op != "matmul" or _bare(second.args[0]).op != "diag":
+            return None
+        products, k = _bare(first.args[1]), _bare(_bare(second.args[0]).args[0])
+        if products.op != "matmul" or products.args[1].op != "transpose" or k.op != "matmul":
+            return None
+        made = cls(*(_bare(x) for x in (first.args[0], products.args[0], products.args[1].args[0])))
+        weighted, summed = (_bare(x) for x in k.args)
+        if weighted.op != "hadamard" or summed.op != "ones" or _bare(second.args[1]) is not made.f:
+            return None
+        again, mixed = (_bare(x) for x in weighted.args)
+        fits = again is made.G and mixed.op == "matmul" and [_bare(x) for x in mixed.args] == [made.f, made.V]
+        return made if fits else None
+
+
+def centred(a: Formula) -> tuple[Centred, WeightsError] | None:
+    """What S.3 and S.4 say of P or of P~ - P (or P - P~); that the rows of f sum to one in P is for the caller to see."""
+    alone, sides = Centred.of(a), difference(a)
+    if alone is not None:
+        kernel = kernel_of(alone.f)
+        eta = None if kernel is None else _perturbed(kernel)
+        return alone, WeightsError(ONE, None if eta is None else sympy.LessThan(eta, 1), ("S.3",))
+    first, second = (None, None) if sides is None else (Centred.of(x) for x in sides)
+    if first is None or second is None:
+        return None
+    error = _error(first.f, second.f) if (first.G, first.V) == (second.G, second.V) else None
+    if error is None:
+        return None
+    return first, error if error.scores is not None else replace(error, lemmas=(*error.lemmas[:-1], "S.3"))
 
 
 def _bare(node: Formula) -> Formula:

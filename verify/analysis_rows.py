@@ -70,7 +70,7 @@ def kernel_of(a: Formula) -> Formula | None:
     return kernel if summed else None
 
 
-def _is_kernel(a: Formula) -> bool:
+def is_kernel(a: Formula) -> bool:
     """Whether the entries are surely nonnegative and every row has a positive one: exp, or the causal mask times exp."""
     if a.op == "hadamard":
         mask, inside = (bare(x) for x in a.args)
@@ -87,14 +87,14 @@ def weights(claim: Bound) -> Weights:
     nodes = {bare(node) for side in claim.formulas() for node in side.walk() if kernel_of(node) is not None}
     for exact, near in itertools.permutations(nodes, 2):
         kernel, other = kernel_of(exact), kernel_of(near)
-        if len(nodes) == 2 and kernel is not None and other is not None and _is_kernel(kernel):
-            eta = _relative_error(kernel, other)
+        if len(nodes) == 2 and kernel is not None and other is not None and is_kernel(kernel):
+            eta = relative_error(kernel, other)
             if eta is not None:
                 return Weights(exact, near, eta)
     raise NotProved("no row-normalised matrix beside one with a relative error in its kernel")
 
 
-def _relative_error(kernel: Formula, other: Formula) -> sympy.Expr | None:
+def relative_error(kernel: Formula, other: Formula) -> sympy.Expr | None:
     """eta if other = kernel * (1 + eta E), |E| <= 1; J_g(b) if T_g(S) stands where the kernel has exp(S), b = |S|."""
     if other.op != "hadamard":
         return None
@@ -156,7 +156,7 @@ def _merging(proof: Proof) -> None:
     proof.argument(REDUCTION)
 
 
-def _rational(proof: Proof, expression: sympy.Expr, eta: sympy.Expr, t: sympy.Expr) -> sympy.Expr:
+def rational(proof: Proof, expression: sympy.Expr, eta: sympy.Expr, t: sympy.Expr) -> sympy.Expr:
     """The expression with 2t/(1 + t^2) for eta and (1 - t^2)/(1 + t^2) for sqrt(1 - eta^2)."""
     root, unknown = sympy.Dummy("root", nonnegative=True), sympy.Dummy("eta", nonnegative=True)
     value, rest = 2 * t / (1 + t**2), (1 - t**2) / (1 + t**2)
@@ -164,7 +164,7 @@ def _rational(proof: Proof, expression: sympy.Expr, eta: sympy.Expr, t: sympy.Ex
     return expression.subs(eta, unknown).subs(sympy.sqrt(1 - unknown**2), root).subs({root: rest, unknown: value})
 
 
-def _at_most_one(claim: Bound, eta: sympy.Expr) -> bool:
+def is_at_most_one(claim: Bound, eta: sympy.Expr) -> bool:
     """Whether eta < 1 is given; eta <= 1 must be.
 
     Raises:
@@ -187,9 +187,9 @@ def relative(claim: Bound) -> Proof:
     if len(symbols) != 1 or not symbols[0].is_positive or symbols[0].is_integer:
         raise NotProved("not a claim about one number")
     eta, proof = symbols[0], Proof()
-    _, _, t = parameter(_at_most_one(claim, eta))
+    _, _, t = parameter(is_at_most_one(claim, eta))
     proof.argument("t = eta/(1 + sqrt(1 - eta^2)) runs over [0, 1] as eta does, and eta = 2t/(1 + t^2)")
-    proof.certify(f"{claim.left} <= {claim.right}, with t = u/(u + k)", sympy.cancel(_rational(proof, gap, eta, t)))
+    proof.certify(f"{claim.left} <= {claim.right}, with t = u/(u + k)", sympy.cancel(rational(proof, gap, eta, t)))
     return proof
 
 
@@ -203,14 +203,14 @@ def rows(claim: Bound) -> Proof:
     if not (isinstance(norm, Norm) and norm.norm in ("top", "max", "row")):
         raise NotProved("the left side is no norm of entries or rows")
     found = weights(claim)
-    strict = _at_most_one(claim, found.eta)
+    strict = is_at_most_one(claim, found.eta)
     _, _, t = parameter(strict)
     proof = Proof()
     if isinstance(found.eta, J):
         _taylor_error(proof, found)
     _merging(proof)
     proof.argument("t = eta/(1 + sqrt(1 - eta^2)) runs over [0, 1] as eta does, and eta = 2t/(1 + t^2)")
-    right = _rational(proof, claim.right, found.eta, t)
+    right = rational(proof, claim.right, found.eta, t)
     eta = 2 * t / (1 + t**2)
     for case in cases(eta):
         value = _value(norm.formula, found, case, t)
@@ -322,6 +322,26 @@ def _oscillation(expression: sympy.Expr, difference: dict[Formula, sympy.Expr]) 
     return expression
 
 
+def by_factors(proof: Proof, says: str) -> None:
+    """A kernel whose entries change by factors between l and h = q^2 l is C(1 + eta e) times another one, t = (q - 1)/(q + 1)."""
+    high, low, q = (sympy.Symbol(name, positive=True) for name in ("h", "l", "q"))
+    eta, centre, t = (high - low) / (high + low), (high + low) / 2, (q - 1) / (q + 1)
+    proof.argument(says)
+    proof.identity("C(1 + eta) = h", centre * (1 + eta), high)
+    proof.identity("C(1 - eta) = l", centre * (1 - eta), low)
+    proof.identity("2t/(1 + t^2) = eta for h = q^2 l", 2 * t / (1 + t**2), eta.subs(high, q**2 * low))
+
+
+def row_error(proof: Proof) -> None:
+    """|f~ - f|_row <= 2t."""
+    _merging(proof)
+    proof.argument(PART_OF_A_ROW)
+    _, _, free = parameter(strict=True)
+    for case in cases(2 * free / (1 + free**2)):
+        gap_of_case = sympy.cancel(2 * free - 2 * (case.near - case.exact))
+        proof.certify(f"2 (f~ - f) <= 2t: {case.says}", gap_of_case, TRIANGLE, defined=True)
+
+
 def softmax(claim: Bound) -> Proof:
     """|softmax(z) - softmax(w)|_1 <= R(osc(z - w)).
 
@@ -339,25 +359,15 @@ def softmax(claim: Bound) -> Proof:
         raise NotProved("the left side is no difference of softmax vectors")
     right = _oscillation(claim.right, linear(z - w))
     proof = Proof()
-    high, low, q = (sympy.Symbol(name, positive=True) for name in ("h", "l", "q"))
-    eta, centre = (high - low) / (high + low), (high + low) / 2
-    proof.argument(
+    by_factors(
+        proof,
         "softmax(z) comes from softmax(w) by factors e^{z_k - w_k} between l = e^{min(z - w)} and h = e^{max(z - w)}, that is "
-        "C(1 + eta e_k) with |e_k| <= 1, and C cancels"
+        "C(1 + eta e_k) with |e_k| <= 1, and C cancels",
     )
-    proof.identity("C(1 + eta) = h", centre * (1 + eta), high)
-    proof.identity("C(1 - eta) = l", centre * (1 - eta), low)
-    t = (q - 1) / (q + 1)
     proof.argument(
         "q = e^{osc/2}, so h = q^2 l, t = (q - 1)/(q + 1) = tanh(osc/4), and max(z - w) + max(w - z) = osc >= 0"
     )
-    proof.identity("2t/(1 + t^2) = eta for h = q^2 l", 2 * t / (1 + t**2), eta.subs(high, q**2 * low))
-    _merging(proof)
-    proof.argument(PART_OF_A_ROW)
-    _, _, free = parameter(strict=True)
-    for case in cases(2 * free / (1 + free**2)):
-        gap_of_case = sympy.cancel(2 * free - 2 * (case.near - case.exact))
-        proof.certify(f"2 (f~ - f) <= 2t: {case.says}", gap_of_case, TRIANGLE, defined=True)
+    row_error(proof)
     proof.nonnegative(f"2 tanh(osc/4) <= {claim.right}, o = osc", right - 2 * sympy.tanh(OSC / 4), OSC)
     return proof
 

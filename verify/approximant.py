@@ -4,12 +4,12 @@ With q' = q - mean q, k' = k - mean k and w_j = exp(tau <mean q, k'_j>) attentio
 f~ those of w_j T_g. Differentiating through f~ and the shifts gives P' = f' * (G (h_j - s~_i)), f' = w_j T_{g-1}(S')/D_i, where Algorithm 1
 has f~ (T_g' = T_{g-1}). With b = max |S'|, eps' = (1 + J_{g-1}(b))/(1 - J_g(b)) - 1 and eps_1 = eps_1(J_g(b)):
 
-    |f'_ij - f_ij| <= eps' f_ij,    E' := sum |P' - P| <= H |G|_1 (2 eps' + (1 + eps') eps_1),    E~ := sum |P~ - P| <= 2 H |G|_1 eps_1.
+    |f'_ij - f_ij| <= eps' f_ij,    E' := sum |P' - P| <= H |G|_1 (2 eps' + (1 + eps') eps_1),    E~ := sum |P~ - P| <= H |G|_1 eps_1.
 
 Rows of P sum to 0, rows of P' to at most E' in all; |q'| <= 2 |q|. Through q and mean q errors are at most 2 tau r' (2 E' + E~), through k
 and mean k tau r (4 E' + E~), through v om eps_1 |G|_1. So every bound of m.4 and m.5 holds with
 
-    eps_2 = 2 (2 eps' + (1 + eps') eps_1) + 2 eps_1      in place of eps_1.
+    eps_2 = 4 (2 eps' + (1 + eps') eps_1) + 2 eps_1      in place of eps_1.
 
 Here each step of the implementation is compared with exact attention at its own numbers, within that bound of one layer and SHIFTED times
 the rounding certificate of unshifted features; and the whole with the recurrences.
@@ -50,7 +50,7 @@ def eps_2(b: arb, degree: int) -> arb:
     if not kernel < 1:
         return arb("inf")
     row, relative = eps_1(kernel), (1 + slope) / (1 - kernel) - 1
-    return 2 * (2 * relative + (1 + relative) * row) + 2 * row
+    return 4 * (2 * relative + (1 + relative) * row) + 2 * row
 
 
 def judge_approximant(

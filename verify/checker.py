@@ -178,8 +178,8 @@ def _each(rule: Callable[[str], dict[str, str]]) -> dict[str, dict[str, str]]:
 
 
 RULES: dict[str, dict[str, dict[str, str]]] = {
-    "matmul": {"max": {"max max": "inner*x*y", "row max": "x*y", "max col": "x*y"}, "row": {"row row": "x*y"},
-               "col": {"col col": "x*y"}, "sum": {"col sum": "x*y", "sum row": "x*y"}},
+    "matmul": {"max": {"max max": "inner*x*y", "row max": "x*y", "max col": "x*y"}, "row": {"row row": "x*y", "max sum": "x*y"},
+               "col": {"col col": "x*y", "sum max": "x*y"}, "sum": {"col sum": "x*y", "sum row": "x*y"}},
     "hadamard": _each(lambda norm: {f"{norm} max": "x*y", f"max {norm}": "x*y"}),
     "times": _each(lambda norm: {f"max {norm}": "x*y"}),
     "add": _each(lambda norm: {f"{norm} {norm}": "x + y"}),
@@ -195,8 +195,7 @@ RULES: dict[str, dict[str, dict[str, str]]] = {
     **{op: _each(lambda norm: {norm: "x"}) for op in ("define", "absolute", "block")},
     "ones": {"max": {"": "1"}, "row": {"": "columns"}, "col": {"": "rows"}, "sum": {"": "rows*columns"}},
     "eye": {"max": {"": "1"}, "row": {"": "1"}, "col": {"": "1"}, "sum": {"": "rows"}},
-    "unit": _each(lambda norm: {"": "1"}),
-    "bounded": {"max": {"": "1"}},
+    "unit": _each(lambda norm: {"": "1"}), "bounded": {"max": {"": "1"}},
     "stochastic": {"max": {"": "1"}, "row": {"": "1"}, "sum": {"": "rows"}},
     "itself": {"max": {"row": "x", "col": "x", "sum": "x"}, "row": {"max": "columns*x", "sum": "x"},
                "col": {"max": "rows*x", "sum": "x"}, "sum": {"max": "rows*columns*x", "row": "rows*x", "col": "columns*x"}},
@@ -221,16 +220,17 @@ def _has_no_negative_entry(nodes: list, k: int) -> bool:
 
 
 def _is_stochastic(nodes: list, k: int) -> bool:
-    """Whether node k is diag(1/(u 1)) u with u >= 0, by its form."""
-    path, at = [], k
+    """Whether node k is diag(1/(u 1)) u with u >= 0, or a symbol whose rows are unit vectors, by its form."""
+    path, at = [], _bare(nodes, k)
+    if nodes[at][0] == "symbol":
+        return nodes[at][2][1] == "onehot"
     for op in ("matmul", "diag", "recip", "matmul"):
-        at = _bare(nodes, at)
         if nodes[at][0] != op:
             return False
         path.append(nodes[at][1])
-        at = nodes[at][1][0]
-    u = _bare(nodes, path[0][1])
-    return _bare(nodes, at) == u and nodes[_bare(nodes, path[3][1])][0] == "ones" and _has_no_negative_entry(nodes, u)
+        at = _bare(nodes, nodes[at][1][0])
+    is_sum = at == _bare(nodes, path[0][1]) and nodes[_bare(nodes, path[3][1])][0] == "ones"
+    return is_sum and _has_no_negative_entry(nodes, at)
 
 
 def rule_bound(nodes: list, of: list, premises: list[list], values: list[Any], names: Names, domains: Names) -> Any:

@@ -8,7 +8,7 @@ the least degree, J_g(b) <= e^{-L}; by the eigenvalues on the cube R{-1, 1}^d (d
 rank n^{o(1)} <=> L = o(ln n ln(ln n / b)), by these two. L is what a chain of m layers asks for:
 
     published chain, a factor n^k a layer:   L = (c + k m) ln n
-    l1 chain, a factor rho a layer:          L = (c + 1) ln n + ln(2 m) + m ln(rho)
+    l1 chain, a factor rho a layer:          L = (c + 1) ln n + ln(m) + m ln(rho)
 
 for the error n^{-c}, the gradient of the last layer having n entries of constant size. Everything is in balls; n itself never occurs, so
 it may be 10^(10^6) and beyond.
@@ -220,13 +220,13 @@ class Chain(NamedTuple):
         return Rate(log=Fraction(1), factor=arb(self.start)) + m * self.layer
 
     def at(self, m: Rate, log_n: arb) -> arb:
-        """L; the l1 chains have ln(2 m) beside."""
+        """L; the l1 chains have ln(m) beside."""
         layers = m.at(log_n)
         if self.layer is None:
-            return (self.start + 1) * log_n + (2 * layers).log()
+            return (self.start + 1) * log_n + layers.log()
         if self.layer.log == 1:
             return self.start * log_n + layers * self.layer.at(log_n)
-        return self.start * log_n + (2 * layers).log() + layers * self.layer.at(log_n)
+        return self.start * log_n + layers.log() + layers * self.layer.at(log_n)
 
 
 EXPONENT, POWER, RHO = 2, 2, 3

@@ -2,7 +2,7 @@
 
 For m layers with an exact forward pass (theorems/repaired/structure.py), row errors eps_1 of the attention weights give
 
-    |err dL/dX| <= |phi'| |W_g|_col 2 m eps_1 rho^m |dL/dT_m|_1,       rho = (sig + L1 og)(sig + Lam),   Lam = om + tau H (r + r'),
+    |err dL/dX| <= |phi'| |W_g|_col m eps_1 rho^m |dL/dT_m|_1,       rho = (sig + L1 og)(sig + Lam),   Lam = om + tau H (r + r'),
 
 and the gradients of the weights of each layer follow by H.4r.weights. These expressions are taken from the registered statements and
 evaluated in balls at the bounds that are given; all grow with every one of them. With eps_1 = eta/(1 - eta) (S.1) the degree is the
@@ -102,14 +102,14 @@ def factors(given: Inputs) -> Factors:
     total = arb(given.n * given.d) * ball(given.gradient)
     all_layers = {structure.m: arb(m), structure.rho: rho, structure.gamma: total, structure.small: arb(1)}
     by_x = AtBounds({**values, **all_layers})(_claim("J.5r" if sig else "H.4r", "error").expression)
-    # In layer m - j the upstream gradient has grown j times and carries 2 j eps_1 rho^j of error; j <= m - 1.
+    # In layer m - j the upstream gradient has grown j times and carries j eps_1 rho^j of error; j <= m - 1.
     grown = (sig + ball(given.lipschitz * given.mlp_norm)) * rho.max(arb(1)) ** (m - 1) * total
     # The right sides are linear in eps_1, which is 2/3 at eta = 3/5.
     unit = ball(Fraction(2, 3))
     carried = {
         eta_symbol: ball(Fraction(3, 5)),
         l1norm(G): grown,
-        l1norm(Delta): 2 * (m - 1) * grown * unit,
+        l1norm(Delta): (m - 1) * grown * unit,
     }
     by_w, by_values = (
         AtBounds({**values, **carried})(_right("H.4r.weights", part)) / unit for part in ("dL/dW", "dL/dW_V")

@@ -294,7 +294,7 @@ def _closed(
         own = theory.added({**x, "A": A, "s": s})
         return {
             **x, "j": arb(j), "p": rho ** (j - 1), "s": s, "v": (j - 1) * rho ** max(j - 2, 0), "gamma": whole["gam"],
-            "more": rho - x["lam"] * x["mu"], "more_A": A - own[0], "more_C": C - own[1], "Lam_0": x["lam"] - x["alpha"] / 2,
+            "more": rho - x["lam"] * x["mu"], "more_A": A - own[0], "more_C": C - own[1], "Lam_0": x["lam"] - x["alpha"],
             "e_m": whole["e_m"], "a": x["a"] / x["eps"], "z": x["az"] / x["eps"], "L": whole["L1"],
         }  # fmt: skip
 

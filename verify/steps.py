@@ -273,17 +273,19 @@ class _Maker:
 
     def _conclude(self, d: Derivation) -> Hypothesis:
         v = self.letters.norm(d.norm, d.formula)
-        if d.error is not None:
-            text = f"{v} <= {self.letters.text(d.bound)}"
-            self.lemmas.setdefault(text, ", ".join(d.error.lemmas))
-            return Hypothesis(text, (("lemma", text),))
         trivial = [p for p in d.premises if _is_own_norm(p)]
         premises = [self.concluded(p) for p in d.premises if p not in trivial]
-        rule = self._rule(v, d)
+        rule = self._rule(v, d) if d.error is None else self._lemma(v, d)
         if not premises:
             return rule
         conclusion = f"{v} <= {self.letters.text(d.bound)}"
         return self._add(d.rule, (rule, *dict.fromkeys(premises)), conclusion)
+
+    def _lemma(self, v: str, d: Derivation) -> Hypothesis:
+        """What other statements say of a norm."""
+        text = f"{v} <= {self.letters.text(d.says)}"
+        self.lemmas.setdefault(text, ", ".join(d.error.lemmas) if d.error else "")
+        return Hypothesis(text, (("lemma", text),))
 
     def _rule(self, v: str, d: Derivation) -> Hypothesis:
         """The norm rule of a node, by the checker's table."""

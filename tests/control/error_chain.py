@@ -69,6 +69,60 @@ def s_1_simpler(draw: Draw) -> Gaps:
     yield at_most(eps_1(k.eta), k.eta / (1 - k.eta))
 
 
+def s_1_rows(draw: Draw) -> Gaps:
+    """No entry of f~ is negative, so its rows have l1 norm one."""
+    yield at_most(row_l1(Kernel(draw).moved), 1.0)
+
+
+def _less_mean(f: Array, q: Array) -> Array:
+    """f_k (q_k - <f, q>) in every row."""
+    return f * (q - np.sum(f * q, axis=1, keepdims=True))
+
+
+def _values(draw: Draw) -> tuple[Array, Array]:
+    """G V^T, and |G_i|_1 |V| of every row."""
+    G, V = draw.matrix(draw.n, draw.d), draw.matrix(draw.n, draw.d)
+    return G @ V.T, np.abs(G).sum(axis=1) * biggest(V)
+
+
+def s_3_size(draw: Draw) -> Gaps:
+    """Weighted values less their mean: at most |G_i|_1 |V| in l1."""
+    q, size = _values(draw)
+    yield at_most(np.abs(_less_mean(Kernel(draw).f, q)).sum(axis=1), size)
+
+
+def s_3_error(draw: Draw) -> Gaps:
+    """Under an error of the kernel they change by at most eps_1 |G_i|_1 |V|."""
+    k, (q, size) = Kernel(draw), _values(draw)
+    yield at_most(np.abs(_less_mean(k.moved, q) - _less_mean(k.f, q)).sum(axis=1), eps_1(k.eta) * size)
+
+
+def s_3_moved_size(draw: Draw) -> Gaps:
+    """With f~ they are at most |G_i|_1 |V| too."""
+    q, size = _values(draw)
+    yield at_most(np.abs(_less_mean(Kernel(draw).moved, q)).sum(axis=1), size)
+
+
+def _other_scores(draw: Draw) -> tuple[Array, Array, float]:
+    """Softmax of rows of S and of S + D under the same mask, and the largest entry of D."""
+    S, D = draw.matrix(draw.n, draw.n), draw.noise(draw.n, draw.n, size=10.0 ** -draw.whole(0, 2))
+    mask = causal(draw.n) if draw.seed % 3 else 1
+    first, second = (np.exp(x) * mask for x in (S, S + D))
+    return first / first.sum(axis=1, keepdims=True), second / second.sum(axis=1, keepdims=True), biggest(D)
+
+
+def s_4_rows(draw: Draw) -> Gaps:
+    """Rows of attention weights change by at most the largest change of a score, in l1."""
+    f, g, largest = _other_scores(draw)
+    yield at_most(np.abs(g - f).sum(axis=1), largest)
+
+
+def s_4_less_mean(draw: Draw) -> Gaps:
+    """Weighted values less their mean change by at most that times |G_i|_1 |V|."""
+    (f, g, largest), (q, size) = _other_scores(draw), _values(draw)
+    yield at_most(np.abs(_less_mean(g, q) - _less_mean(f, q)).sum(axis=1), largest * size)
+
+
 def _two_scores(draw: Draw) -> tuple[float, float, float]:
     """Row l1 distance of two softmax vectors, the oscillation of the difference of their scores, and its largest entry."""
     a, b = draw.matrix(draw.n), draw.matrix(draw.n)
@@ -172,7 +226,7 @@ class Relative:
         self.f, self.eps1 = moved / moved.sum(axis=1, keepdims=True), eps_1(eta)
         self.H, self.om, self.R_X = biggest(a.h), column_l1(a.W_V), biggest(a.X)
         self.r = row_l1(a.X @ a.W) + row_l1(a.X @ a.W.T)
-        self.Lam, self.alpha = self.om + self.tau * self.H * self.r, self.om + 2 * self.tau * self.H * self.r
+        self.Lam = self.om + self.tau * self.H * self.r
         self.G_1 = float(np.abs(a.G).sum())
 
     def P(self, f: Array) -> Array:
@@ -194,9 +248,9 @@ def _rows_of_g(e: Relative) -> Array:
 
 
 def l1_1_error(draw: Draw) -> Gaps:
-    """|P~_i - P_i|_1 <= 2 H |G_i|_1 eps1."""
+    """|P~_i - P_i|_1 <= H |G_i|_1 eps1."""
     for e in relative(draw):
-        yield at_most(np.abs(e.P(e.f) - e.P(e.layer.f)).sum(axis=1), 2 * e.H * _rows_of_g(e) * e.eps1)
+        yield at_most(np.abs(e.P(e.f) - e.P(e.layer.f)).sum(axis=1), e.H * _rows_of_g(e) * e.eps1)
 
 
 def l1_1_size(draw: Draw) -> Gaps:
@@ -218,17 +272,17 @@ def l1_2_size(draw: Draw) -> Gaps:
 
 
 def l1_2_error(draw: Draw) -> Gaps:
-    """|err dL/dX|_1 <= alpha eps1 |G|_1."""
+    """|err dL/dX|_1 <= Lam eps1 |G|_1."""
     for e in relative(draw):
-        yield at_most(float(np.abs(e.dL_dX(e.f) - e.layer.dL_dX()).sum()), e.alpha * e.eps1 * e.G_1)
+        yield at_most(float(np.abs(e.dL_dX(e.f) - e.layer.dL_dX()).sum()), e.Lam * e.eps1 * e.G_1)
 
 
 def l1_3_w(draw: Draw) -> Gaps:
-    """|err dL/dW| <= 2 tau R_X^2 H eps1 |G|_1."""
+    """|err dL/dW| <= tau R_X^2 H eps1 |G|_1."""
     for e in relative(draw):
         X = e.layer.X
         error = biggest(e.tau * X.T @ e.P(e.f) @ X - e.layer.dL_dW())
-        yield at_most(error, 2 * e.tau * e.R_X**2 * e.H * e.eps1 * e.G_1)
+        yield at_most(error, e.tau * e.R_X**2 * e.H * e.eps1 * e.G_1)
 
 
 def l1_3_w_v(draw: Draw) -> Gaps:

@@ -135,14 +135,14 @@ def output(p: Polynomial) -> tuple[float, float]:
 def dL_dX(p: Polynomial) -> tuple[float, float]:
     a, P = p.layer, p.P()
     made = a.tau * (P @ a.X @ a.W.T + P.T @ a.X @ a.W) + p.f.T @ a.G @ a.W_V.T
-    alpha = column_l1(a.W_V) + 2 * a.tau * p.H * (row_l1(a.X @ a.W) + row_l1(a.X @ a.W.T))
-    return float(np.abs(made - a.dL_dX()).sum()), alpha * p.G_1
+    Lam = column_l1(a.W_V) + a.tau * p.H * (row_l1(a.X @ a.W) + row_l1(a.X @ a.W.T))
+    return float(np.abs(made - a.dL_dX()).sum()), Lam * p.G_1
 
 
 def dL_dW(p: Polynomial) -> tuple[float, float]:
     a = p.layer
     error = biggest(a.tau * a.X.T @ p.P() @ a.X - a.dL_dW())
-    return error, 2 * a.tau * biggest(a.X) ** 2 * p.H * p.G_1
+    return error, a.tau * biggest(a.X) ** 2 * p.H * p.G_1
 
 
 def dL_dW_V(p: Polynomial) -> tuple[float, float]:

@@ -71,17 +71,17 @@ def size_of_step(draw: Draw, sig: int) -> Gaps:
 
 
 def error_of_step(draw: Draw, sig: int) -> Gaps:
-    """The error of dL/dX is at most rho (|Delta|_1 + 2 eps_1 |dL/dT|_1) in l1."""
+    """The error of dL/dX is at most rho (|Delta|_1 + eps_1 |dL/dT|_1) in l1."""
     for step in steps(draw, sig):
         error = total_l1(step.found(step.g_T + step.Delta, step.e.f) - step.true())
-        yield at_most(error, step.rho * (total_l1(step.Delta) + 2 * step.e.eps1 * total_l1(step.g_T)))
+        yield at_most(error, step.rho * (total_l1(step.Delta) + step.e.eps1 * total_l1(step.g_T)))
 
 
 def recurrence(draw: Draw) -> Gaps:
-    """rho (2 j eps rho^j gamma + 2 eps rho^j gamma) <= 2 (j + 1) eps rho^{j+1} gamma."""
+    """rho (j eps rho^j gamma + eps rho^j gamma) <= (j + 1) eps rho^{j+1} gamma."""
     rho, gamma, eps, j = draw.number(0.1, 3), draw.number(0.1, 3), draw.number(0, 1), draw.whole(0, 9)
-    after = [2 * i * eps * rho**i * gamma for i in (j, j + 1)]
-    yield at_most(rho * (after[0] + 2 * eps * rho**j * gamma), after[1])
+    after = [i * eps * rho**i * gamma for i in (j, j + 1)]
+    yield at_most(rho * (after[0] + eps * rho**j * gamma), after[1])
 
 
 def through_g_0(draw: Draw) -> Gaps:
@@ -218,4 +218,4 @@ def k_2_error(draw: Draw) -> Gaps:
     """The error is at most (om + 2 tau H (r + r')) eps_1 |G|_1 in l1."""
     for s in several_heads(draw):
         made = sum(backward(a, f, a.G) for a, f in zip(s.heads, s.low, strict=True))
-        yield at_most(total_l1(made - s.true()), (s.om + 2 * s.tau * s.H * s.r) * s.eps1 * s.G_1)
+        yield at_most(total_l1(made - s.true()), (s.om + s.tau * s.H * s.r) * s.eps1 * s.G_1)

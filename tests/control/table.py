@@ -198,7 +198,9 @@ named("T.2", {"1 even": polynomial.t_2_even, "2 odd, if": polynomial.t_2_odd_if}
 named("T.2", {"3 odd, only if": polynomial.t_2_odd_only_if})
 printed("T.3", _1=polynomial.t_3)
 named("S.1", {"1 entrywise": chain.s_1_entrywise, "2 largest entry": chain.s_1_largest, "3 row l1": chain.s_1_row})
-named("S.1", {"4 relative": chain.s_1_relative, "5 simpler": chain.s_1_simpler})
+named("S.1", {"4 relative": chain.s_1_relative, "5 simpler": chain.s_1_simpler, "6 rows": chain.s_1_rows})
+named("S.3", {"1 size": chain.s_3_size, "2 error": chain.s_3_error, "3 size with an error": chain.s_3_moved_size})
+named("S.4", {"1 rows": chain.s_4_rows, "2 less their mean": chain.s_4_less_mean})
 printed("S.2", _1=chain.s_2_tanh, _2=chain.s_2_largest)
 for part in (
     "diag(K) f X W^T", "(f * G h^T) X W^T", "(diag(K) f)^T X W", "(f * G h^T)^T X W", "f^T G W_V^T", "K"

@@ -12,6 +12,7 @@ from ..notation import W_V, G, W, X
 from ..registry import statement
 from ..sizes import n, size
 from ..statement import Bound
+from .errors_l1 import terms_of_dX
 from .errors_max import core, dX, tau, weighted
 from .kernel import eps_1, eta, normalised
 
@@ -24,13 +25,22 @@ h = define("h", X @ W_V, "Alg.1r")
 NORMALISER = (M * taylor(S, g)) @ ones(n)
 K, K_g = define("K", weighted(f), "Alg.1r"), define("K_g", weighted(f_g), "Alg.1r")
 
+P, P_g = core(f, K), core(f_g, K_g)
+
 OUTPUTS = {
     "output": (f_g @ h, f @ h),
     "dL/dX": (dX(f_g, K_g), dX(f, K)),
-    "dL/dW": ((X.T @ core(f_g, K_g) @ X) * tau, (X.T @ core(f, K) @ X) * tau),
+    "dL/dW": ((X.T @ P_g @ X) * tau, (X.T @ P @ X) * tau),
     "dL/dW_V": ((f_g @ X).T @ G, (f @ X).T @ G),
 }
 """What the algorithm returns, by part: the polynomial's formula and the exact one."""
+VIA = {
+    "output": (f_g - f) @ h,
+    "dL/dX": terms_of_dX(f_g - f, P_g - P),
+    "dL/dW": (X.T @ (P_g - P) @ X) * tau,
+    "dL/dW_V": ((f_g - f) @ X).T @ G,
+}
+"""The difference of the two, by the order in which its terms are bounded."""
 
 
 @statement(
@@ -44,15 +54,14 @@ OUTPUTS = {
 def algorithm_1():
     b, total, H, R_X = maxnorm(S), l1norm(G), maxnorm(h), maxnorm(X)
     error = eps_1.subs(eta, J(b, g))
-    alpha = colnorm(W_V) + 2 * tau * H * (rownorm(X @ W) + rownorm(X @ W.T))
+    Lam = colnorm(W_V) + tau * H * (rownorm(X @ W) + rownorm(X @ W.T))
     bounds = {
         "output": (maxnorm, error * H),
-        "dL/dX": (l1norm, alpha * error * total),
-        "dL/dW": (maxnorm, 2 * tau * R_X**2 * H * error * total),
+        "dL/dX": (l1norm, Lam * error * total),
+        "dL/dW": (maxnorm, tau * R_X**2 * H * error * total),
         "dL/dW_V": (maxnorm, R_X * error * total),
     }
-    via = {"output": (f_g - f) @ h, "dL/dW_V": ((f_g - f) @ X).T @ G}
     return [
-        Bound(norm(OUTPUTS[part][0] - OUTPUTS[part][1]), bound, part=part, given=(J(b, g) <= 1,), via=via.get(part))
+        Bound(norm(OUTPUTS[part][0] - OUTPUTS[part][1]), bound, part=part, given=(J(b, g) <= 1,), via=VIA[part])
         for part, (norm, bound) in bounds.items()
     ]

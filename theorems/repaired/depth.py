@@ -1,9 +1,9 @@
 """How deep a model may be: what the number of layers m and the factor rho of one layer do to the degree and the rank.
 
-With an exact forward pass, m layers turn the error eps_1 of a row of attention weights into 2 m eps_1 rho^m |phi'| |W_g|_col |dL/dT_m|_1
+With an exact forward pass, m layers turn the error eps_1 of a row of attention weights into m eps_1 rho^m |phi'| |W_g|_col |dL/dT_m|_1
 (H.4r). For the error n^{-c} the degree is Degree(b, L), b the range of the scores and
 
-    L = ln(1/eps_1) = ln(n^c |dL/dT_m|_1 |phi'| |W_g|_col) + ln(2 m) + m ln(rho);
+    L = ln(1/eps_1) = ln(n^c |dL/dT_m|_1 |phi'| |W_g|_col) + ln(m) + m ln(rho);
 
 the claims below take ln(1 + .) for ln(.), which is larger and not negative.
 
@@ -25,7 +25,7 @@ from ..registry import statement
 from ..sizes import Index, d, n, size
 from ..statement import Asymptotic, Bound, Condition, Identity, Within
 from .errors_l1 import R_X, H, f, f_approx, h
-from .errors_max import tau, weighted
+from .errors_max import core_of, tau, weighted
 from .kernel import ONE, eps_1, normalised
 
 THEORY = {"origin": "repair", "source": "theory of the depth"}
@@ -55,9 +55,11 @@ def weights_of_a_layer():
     """An error Delta of the upstream gradient adds to that of the attention weights."""
     exact, found = gradients(f, G), gradients(f_approx, G + Delta)
     by_w, by_values = (maxnorm(a - b) for a, b in zip(found, exact, strict=True))
+    change = core_of(f_approx, Delta) + (core_of(f_approx, G) - core_of(f, G))
+    via_W, via_V = (X.T @ change @ X) * tau, (f_approx @ X).T @ Delta + ((f_approx - f) @ X).T @ G
     return [
-        Bound(by_w, tau * R_X**2 * H * (2 * eps_1 * l1norm(G) + l1norm(Delta)), part="dL/dW", given=ONE),
-        Bound(by_values, R_X * (eps_1 * l1norm(G) + l1norm(Delta)), part="dL/dW_V", given=ONE),
+        Bound(by_w, tau * R_X**2 * H * (eps_1 * l1norm(G) + l1norm(Delta)), part="dL/dW", given=ONE, via=via_W),
+        Bound(by_values, R_X * (eps_1 * l1norm(G) + l1norm(Delta)), part="dL/dW_V", given=ONE, via=via_V),
     ]
 
 
@@ -99,7 +101,7 @@ def grows(L: sympy.Expr) -> list[Asymptotic]:
 )
 def constant_factor():
     """The error of H.4r and J.5r is at most n^{-c} where L is at least this."""
-    return grows(sympy.log(1 + n**c * 2 * m * rho**m * gamma * first))
+    return grows(sympy.log(1 + n**c * m * rho**m * gamma * first))
 
 
 # -- the other direction -------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def eigenvalues():
 def factor_near_one():
     """m ln(rho) <= x."""
     power = Bound((1 + eps) ** m, sympy.exp(m * eps), part="rho^m")
-    return [power, *grows(sympy.log(1 + n**c * 2 * m * gamma * first) + x)]
+    return [power, *grows(sympy.log(1 + n**c * m * gamma * first) + x)]
 
 
 @statement(

@@ -20,7 +20,7 @@ from ..paper.c_preliminaries import bits, k1
 from ..registry import registry, repair
 from ..sizes import d, n, size
 from ..statement import Asymptotic, Bound, Cost, Identity, Rank, Within, error_of, time_of
-from .algorithm import OUTPUTS, S, f, f_g, g, h, tau
+from .algorithm import OUTPUTS, VIA, S, g, h, tau
 from .errors_max import core, dX, weighted
 from .kernel import eps_1, eta
 from .structure import DEPTH, m, rho
@@ -28,7 +28,7 @@ from .structure import DEPTH, m, rho
 eps, L = (sympy.Symbol(name, positive=True) for name in ("eps", "L"))
 SMALL = (eps_1.subs(eta, J(maxnorm(S), g)) <= eps, J(maxnorm(S), g) <= 1)
 total, H = l1norm(G), maxnorm(h)
-alpha = colnorm(W_V) + 2 * tau * H * (rownorm(X @ W) + rownorm(X @ W.T))
+Lam = colnorm(W_V) + tau * H * (rownorm(X @ W) + rownorm(X @ W.T))
 
 
 def error(part, norm):
@@ -39,17 +39,17 @@ def error(part, norm):
 
 @repair("5.1", "Gradient in the layer input: explicit error", kind="error-bound", uses=("Alg.1r", "E.11r"))
 def lemma_5_1():
-    return Bound(error("dL/dX", l1norm), alpha * eps * total, given=SMALL)
+    return Bound(error("dL/dX", l1norm), Lam * eps * total, given=SMALL)
 
 
 @repair("5.2", "Gradient in W: explicit error", kind="error-bound", uses=("Alg.1r", "F.4"))
 def lemma_5_2():
-    return Bound(error("dL/dW", maxnorm), 2 * tau * maxnorm(X) ** 2 * H * eps * total, given=SMALL)
+    return Bound(error("dL/dW", maxnorm), tau * maxnorm(X) ** 2 * H * eps * total, given=SMALL)
 
 
 @repair("5.3", "Gradient in W_V: explicit error", kind="error-bound", uses=("Alg.1r", "G.3r"))
 def lemma_5_3():
-    return Bound(error("dL/dW_V", maxnorm), maxnorm(X) * eps * total, given=SMALL, via=((f_g - f) @ X).T @ G)
+    return Bound(error("dL/dW_V", maxnorm), maxnorm(X) * eps * total, given=SMALL, via=VIA["dL/dW_V"])
 
 
 scores = define("S", (X @ W @ X.T) * (1 / d), "4.1r")
@@ -104,9 +104,7 @@ def same_gradients() -> Iterator[tuple[str, Formula, Formula]]:
     concludes=(Within(error_of("4.1r"), NEGLIGIBLE), Within(time_of("4.1r"), ALMOST_LINEAR)),
 )  # fmt: skip
 def theorem_4_1():
-    polynomial = (colnorm(W_V) + 2 * maxnorm(X @ W_V) * (rownorm(X @ W) + rownorm(X @ W.T)) + maxnorm(X) ** 2) * l1norm(
-        G
-    )
+    polynomial = (colnorm(W_V) + maxnorm(X @ W_V) * (rownorm(X @ W) + rownorm(X @ W.T)) + maxnorm(X) ** 2) * l1norm(G)
     return [
         Rank(taylor(scores, g), sympy.binomial(d + g, g), part="rank of T_g(S)"),
         Asymptotic(b, SUBLOG, part="range of the scores"),

@@ -32,6 +32,11 @@ def core(weights, k):
     return weights * (G @ h.T) - diag(k) @ weights
 
 
+def core_of(weights, upstream):
+    """P of these weights for dL/ds = upstream, with their own K."""
+    return core(weights, weighted(weights)).rebuild(lambda node: upstream if node is G else None)
+
+
 def dX(weights, k):
     """tau (P X W^T + P^T X W) + f^T G W_V^T."""
     p = core(weights, k)

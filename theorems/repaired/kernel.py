@@ -7,8 +7,9 @@ import sympy
 
 from ..formula import absolute, define, diag, exp, inner, ones, recip, symbol
 from ..norms import l1norm, maxnorm, rownorm, top
+from ..notation import G, i0
 from ..registry import statement
-from ..sizes import n
+from ..sizes import d, n
 from ..statement import Bound
 
 FACT = {"kind": "error-bound", "origin": "repair"}
@@ -41,10 +42,12 @@ def s_1():
         Bound(rownorm(f_approx - f), eps_1, part="3 row l1", given=ONE),
         Bound(top(gap * (1 - eta) - f * (2 * eta)), sympy.Integer(0), part="4 relative", given=ONE),
         Bound(eps_1, eta / (1 - eta), part="5 simpler", given=(eta <= sympy.Rational(99, 100),)),
+        Bound(rownorm(f_approx), sympy.Integer(1), part="6 rows", given=ONE),
     ]
 
 
 z, w = symbol("z", n), symbol("w", n)
+V = symbol("V", n, d)
 
 
 def softmax(v):
@@ -59,4 +62,35 @@ def s_2():
     return [
         Bound(l1norm(softmax(z) - softmax(w)), 2 * sympy.tanh(osc / 4), part="1"),
         Bound(2 * sympy.tanh(osc / 4), maxnorm(z - w), part="2"),
+    ]
+
+
+def centred(weights):
+    """f * (G V^T) - diag(K) f with K = (G * f V) 1: in a row, the weights times the values q = G V^T less their mean <f, q>."""
+    k = (G * (weights @ V)) @ ones(d)
+    return weights * (G @ V.T) - diag(k) @ weights
+
+
+@statement("S.3", "Weighted values less their mean", uses="S.1", **FACT)
+def s_3():
+    """In a row |f * q - <f, q> f|_1 <= |q|, which changes by at most eps_1 |q| with f; here |q| <= |G_i|_1 |V|."""
+    row, largest = l1norm(G.row(i0)), maxnorm(V)
+    return [
+        Bound(l1norm(centred(f).row(i0)), row * largest, part="1 size"),
+        Bound(l1norm((centred(f_approx) - centred(f)).row(i0)), eps_1 * row * largest, part="2 error", given=ONE),
+        Bound(l1norm(centred(f_approx).row(i0)), row * largest, part="3 size with an error", given=ONE),
+    ]
+
+
+D = symbol("D", n, n)
+f_moved = define("f_D", normalised(M * exp(S + D)), "S.4")
+
+
+@statement("S.4", "Attention weights of other scores", uses=("S.2", "S.3"), **FACT)
+def s_4():
+    """|f_D - f|_1 <= |D| in a row, D the change of the scores; weighted values less their mean change by at most |D| |G_i|_1 |V|."""
+    change = l1norm((centred(f_moved) - centred(f)).row(i0))
+    return [
+        Bound(rownorm(f_moved - f), maxnorm(D), part="1 rows"),
+        Bound(change, maxnorm(D) * l1norm(G.row(i0)) * maxnorm(V), part="2 less their mean"),
     ]

@@ -38,13 +38,13 @@ class Head:
 
     @property
     def alpha(self) -> Expr:
-        """Error of dL/dX, by eps_1 and |dL/ds|_1."""
-        return self.om + 2 * self.tau * self.H * self.R
+        """Error of dL/dX, by eps_1 and |dL/ds|_1: as P changes by eps_1 H |dL/ds|_1 (S.3), it is Lam where R is r + r_t."""
+        return self.om + self.tau * self.H * self.R
 
     @property
     def beta(self) -> Expr:
         """Change of dL/dX with X, by |X~ - X| and |dL/ds|_1."""
-        through_P = self.R * (self.om + 2 * self.tau * self.H * (self.r + self.r_t))
+        through_P = self.R * (self.om + self.tau * self.H * (self.r + self.r_t))
         return self.tau * (through_P + self.om * (self.r + self.r_t)) + 2 * self.tau * self.H * self.w
 
     def of_weights(self, a: Expr, eps: Expr) -> Expr:
@@ -146,7 +146,7 @@ def error_of_dW(
 ) -> Expr:
     """Largest entry of the error of dL/dW of one head; R_X = |T_{i-1}|, R_low and H_low are R_X and H of the perturbed run."""
     R_low, H_low = R_X if R_low is None else R_low, head.H if H_low is None else H_low
-    core = total * (head.om * a + 2 * head.H * head.of_weights(a, eps)) + H_low * dz
+    core = total * (head.om * a + head.H * head.of_weights(a, eps)) + H_low * dz
     return head.tau * (R_low**2 * core + (R_low + R_X) * a * head.H * total)
 
 

@@ -17,6 +17,7 @@ those of losses. The steps are in `layer_steps`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import sympy
@@ -101,6 +102,42 @@ def input_gradient(weights: Formula, p: Formula, x: Formula, upstream: Formula) 
     return (p @ x @ W.T + p.T @ x @ W) * tau + weights.T @ upstream @ W_V.T
 
 
+# The order in which the terms of a change are bounded. First the weights' error, then their change with the input, then that of the values.
+step, values = small["Delta_X"], X @ W_V
+
+
+def weighted_values(weights: Formula, upstream: Formula, of: Formula) -> Formula:
+    """P for values ``of`` in place of X W_V."""
+    k = (upstream * (weights @ of)) @ ones(d)
+    return weights * (upstream @ of.T) - diag(k) @ weights
+
+
+def change(of: Callable[[Formula], Formula]) -> tuple[Formula, Formula]:
+    """of(f~) - of(f) through f_moved, in two terms."""
+    return of(f_low) - of(f_moved), of(f_moved) - of(f)
+
+
+def input_gradient_change(of_P: Formula, of_f: Formula) -> Formula:
+    """The change of `input_gradient` with X, by the changes of P and, times G W_V^T, of f^T."""
+    by_p = of_P @ (X_low @ W.T) + of_P.T @ (X_low @ W)
+    by_x = weighted_values(f, G, values) @ (step @ W.T) + weighted_values(f, G, values).T @ (step @ W)
+    return (by_p + by_x) * tau + of_f
+
+
+def moved_core() -> Formula:
+    """P of X~ and f_moved less that of X and f."""
+    return weighted_values(f_moved, G, step @ W_V) + (
+        weighted_values(f_moved, G, values) - weighted_values(f, G, values)
+    )
+
+
+def core_by_steps() -> Formula:
+    """P~ - P."""
+    first, second = change(lambda weights: weighted_values(weights, G, values))
+    added = weighted_values(f_low, small["Delta_G"], X_low @ W_V)
+    return added + weighted_values(f_low, G, step @ W_V) + (first + second)
+
+
 slope, curve = symbol("phi'", n, d), symbol("phi''", n, d)
 bent = curve * (small["Delta_Z"] @ W_g)
 slope_low = slope + bent
@@ -117,8 +154,10 @@ def m_1():
         layer = Layer.of(sympy.Integer(sig), dense(L1, L2, og), head)
         output = with_residual(sig, small["Delta_X"], f_low @ X_low @ W_V - f @ X @ W_V)
         through = with_residual(sig, small["Delta_Z"], slope * (small["Delta_Z"] @ W_g))
+        first, second = change(lambda weights: weights)
+        via = with_residual(sig, step, f_low @ (step @ W_V) + (first @ values + second @ values))
         claims += [
-            Bound(maxnorm(output), error_of_Z(layer, a, eps_1), part=f"attention, {word}", given=ONE),
+            Bound(maxnorm(output), error_of_Z(layer, a, eps_1), part=f"attention, {word}", given=ONE, via=via),
             Bound(maxnorm(through), error_of_T(layer, az), part=f"g_i, {word}"),
         ]
     return claims
@@ -128,19 +167,24 @@ def m_1():
 def m_2():
     """G~ = G + Delta_G eps is dL/dZ_i as the algorithm has it; Delta is the error of g_T = dL/dT_i."""
     exact = input_gradient(f, P, X, G)
-    change = input_gradient(f_moved, P_moved, X_low, G) - exact
+    moved = input_gradient(f_moved, P_moved, X_low, G) - exact
     gap = input_gradient(f_low, P_low, X_low, G_low) - exact
     found = (g_T + Delta) * slope_low @ W_g.T - (g_T * slope) @ W_g.T
     split = (Delta * slope_low) @ W_g.T + (g_T * bent) @ W_g.T
-    claims = [Bound(l1norm(change), head.beta * a * l1norm(G), part="moved input")]
+    by_f = (f_moved - f).T @ (G @ W_V.T)
+    in_X = head.beta * a * l1norm(G)
+    claims = [Bound(l1norm(moved), in_X, part="moved input", via=input_gradient_change(moved_core(), by_f))]
     for sig, word in WORDS.items():
         layer = replace(Layer.of(sympy.Integer(sig), dense(L1_low, L2, og), head), lam=sig + head_low.Lam)
         through, before = with_residual(sig, Delta, found), with_residual(sig, small["Delta_G"], gap)
+        first, second = change(lambda weights: weights)
+        by_f = f_low.T @ (small["Delta_G"] @ W_V.T) + (first.T @ (G @ W_V.T) + second.T @ (G @ W_V.T))
+        via = with_residual(sig, small["Delta_G"], input_gradient_change(core_by_steps(), by_f))
         in_Z = error_of_dZ(layer, l1norm(Delta), az, l1norm(g_T))
         in_T = error_of_dT(layer, dz, l1norm(G), a, eps_1)
         claims += [
             Bound(l1norm(through), in_Z, part=f"g_i, {word}", via=with_residual(sig, Delta, split)),
-            Bound(l1norm(before), in_T, part=f"attention, {word}", given=ONE),
+            Bound(l1norm(before), in_T, part=f"attention, {word}", given=ONE, via=via),
         ]
     return claims
 
@@ -151,6 +195,9 @@ def m_3():
     total = l1norm(G)
     in_W = (X_low.T @ P_low @ X_low - X.T @ P @ X) * tau
     in_W_V = (f_low @ X_low).T @ G_low - (f @ X).T @ G
+    by_W = (X_low.T @ core_by_steps() @ X_low + X_low.T @ (P @ step) + step.T @ (P @ X)) * tau
+    first, second = change(lambda weights: weights)
+    by_W_V = (f_low @ X_low).T @ small["Delta_G"] + (f_low @ step + (first @ X + second @ X)).T @ G
     in_W_g = Z_low.T @ ((g_T + Delta) * slope_low) - Z.T @ (g_T * slope)
     split = Z_low.T @ (Delta * slope_low) + Z_low.T @ (g_T * bent) + small["Delta_Z"].T @ (g_T * slope)
     dW, W_K = symbol("dL/dW~ - dL/dW", d, d), symbol("W_K", d, d)
@@ -160,8 +207,15 @@ def m_3():
             error_of_dW(head, R_X, dz, total, a, eps_1, R_low=R_low, H_low=head_low.H),
             part="dL/dW",
             given=ONE,
+            via=by_W,
         ),
-        Bound(maxnorm(in_W_V), error_of_dWV(head, R_X, dz, total, a, eps_1, R_low=R_low), part="dL/dW_V", given=ONE),
+        Bound(
+            maxnorm(in_W_V),
+            error_of_dWV(head, R_X, dz, total, a, eps_1, R_low=R_low),
+            part="dL/dW_V",
+            given=ONE,
+            via=by_W_V,
+        ),
         Bound(
             maxnorm(in_W_g),
             error_of_dWg(R_Z_low, L1, L2, og, l1norm(Delta), az, l1norm(g_T), L1_low=L1_low),
@@ -191,21 +245,21 @@ any_layer = Layer(lam, mu, alpha, beta, H, bend)
     "m.4", "m layers, exact forward pass: the error of every gradient", uses=("m.2", "m.3", "H.4r", "J.5r"), **FACT
 )
 def m_4():
-    """The j-th layer from the top, p = rho^{j-1} for any rho >= lam mu in all layers: gam_i <= p gam_m, e_i <= 2 (j-1) eps_1 p gam_m.
+    """The j-th layer from the top, p = rho^{j-1} for any rho >= lam mu in all layers: gam_i <= p gam_m, e_i <= (j-1) eps_1 p gam_m.
 
-    The first part is e_{i-1}, which for j = m is e_0 <= 2 m eps_1 rho^m gam_m; |err dL/dX|_1 <= L1 og_0 e_0 through g_0 (H.4r). It has
-    rho = lam mu + more and, as alpha <= 2 Lam, lam = alpha/2 + Lam_0.
+    The first part is e_{i-1}, which for j = m is e_0 <= m eps_1 rho^m gam_m; |err dL/dX|_1 <= L1 og_0 e_0 through g_0 (H.4r). It has
+    rho = lam mu + more and, as alpha <= Lam <= lam, lam = alpha + Lam_0.
     """
-    layer = Layer(alpha / 2 + scalar("Lam_0"), mu, alpha, beta, H, bend)
+    layer = Layer(alpha + scalar("Lam_0"), mu, alpha, beta, H, bend)
     rho = layer.lam * layer.mu + scalar("more")
-    e_i, gam_i = 2 * (j - 1) * eps * p * gam, p * gam
+    e_i, gam_i = (j - 1) * eps * p * gam, p * gam
     up, total = error_of_dZ(layer, e_i, 0, gam_i), size_of_dZ(layer, gam_i)
-    in_W, in_W_V = 2 * tau * R**2 * H * mu * j * eps * p * gam, R * mu * (2 * j - 1) * eps * p * gam
+    in_W, in_W_V = tau * R**2 * H * mu * j * eps * p * gam, R * mu * j * eps * p * gam
     return [
-        Bound(error_of_dT(layer, up, total, 0, eps), 2 * j * eps * rho * p * gam, part="dL/dX"),
+        Bound(error_of_dT(layer, up, total, 0, eps), j * eps * rho * p * gam, part="dL/dX"),
         Bound(error_of_dW(one_head, R, up, total, 0, eps), in_W, part="dL/dW"),
         Bound(error_of_dWV(one_head, R, up, total, 0, eps), in_W_V, part="dL/dW_V"),
-        Bound(error_of_dWg(R, L, L, O, e_i, 0, gam_i), 2 * (j - 1) * R * L * eps * p * gam, part="dL/dW_g"),
+        Bound(error_of_dWg(R, L, L, O, e_i, 0, gam_i), (j - 1) * R * L * eps * p * gam, part="dL/dW_g"),
     ]
 
 
@@ -275,7 +329,7 @@ def m_7():
     softmax, softmax_low = normalised(exp(Z)), normalised(exp(Z_low))
     moved_l2 = (Z_low - target) * 2 - (Z - target) * 2
     return [
-        Bound(l1norm(moved_l2), error_of_loss(KAPPA["l2"], az), part="l2"),
+        Bound(l1norm(moved_l2), error_of_loss(KAPPA["l2"], az), part="l2", via=small["Delta_Z"] * 2),
         Bound(l1norm(softmax_low - softmax), error_of_loss(KAPPA["cross entropy"], az), part="cross entropy"),
         Bound(l1norm(softmax - labels), 2 * n, part="cross entropy, size"),
         Bound(l1norm(curve * small["Delta_Z"]), error_of_loss(maxnorm(curve), az), part="any loss"),

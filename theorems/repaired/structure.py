@@ -4,8 +4,8 @@ Largest entries are bounded where the norm rules prove it; the m-layer chain is 
 
     rho = (sig + L1 og) (sig + Lam),    L1 = |phi'|, og = largest column l1 of W_g,
 
-sig = 1 with residual connections and 0 without, one layer magnifies an error by rho and adds 2 rho eps_1 |dL/dT_i|_1, and |dL/dT_i|_1
-grows by at most rho. So m layers with an exact forward pass have the error 2 m eps_1 rho^m |dL/dT_m|_1. Lam and eps_1 are those of
+sig = 1 with residual connections and 0 without, one layer magnifies an error by rho and adds rho eps_1 |dL/dT_i|_1, and |dL/dT_i|_1
+grows by at most rho. So m layers with an exact forward pass have the error m eps_1 rho^m |dL/dT_m|_1. Lam and eps_1 are those of
 `errors_l1`.
 """
 
@@ -42,10 +42,10 @@ from ..sizes import d, n, size
 from ..statement import Asymptotic, Bound, Cost, Identity, Within
 from . import approximation
 from .approximation import c_13r, eps, z2_error, z4_error
-from .errors_l1 import Lam
+from .errors_l1 import Lam, terms_of_dX
 from .errors_l1 import f as f_l1
 from .errors_l1 import f_approx as f_l1_approx
-from .errors_max import dX, tau, weighted
+from .errors_max import core_of, dX, tau, weighted
 from .kernel import ONE, eps_1, eta, normalised
 
 ERROR = {"kind": "error-bound"}
@@ -92,6 +92,11 @@ def backward(weights: Formula, upstream: Formula) -> Formula:
     return dX(weights, weighted(weights)).rebuild(lambda node: upstream if node is G else None)
 
 
+def terms_of_backward(weights: Formula, p: Formula, upstream: Formula) -> Formula:
+    """`backward` by the order in which its products are bounded."""
+    return terms_of_dX(weights, p).rebuild(lambda node: upstream if node is G else None)
+
+
 def with_residual(sig: int, a: Formula, b: Formula) -> Formula:
     """sig a + b."""
     return a + b if sig else b
@@ -110,14 +115,18 @@ def one_step(sig: int) -> list[Identity | Bound]:
     """From g_T = dL/dT_i with error Delta to g = dL/dT_{i-1}: size and error, with an exact forward pass."""
     rho = (sig + L1 * og) * (sig + Lam)
     exact = define("dL/dZ", with_residual(sig, g_T, G_i), "")
-    found = define("dL/dZ~", exact + with_residual(sig, Delta, (Delta * slope) @ W_g.T), "")
+    added = define("e", with_residual(sig, Delta, (Delta * slope) @ W_g.T), "")
+    found = define("dL/dZ~", exact + added, "")
     g = define("g", with_residual(sig, exact, backward(f_l1, exact)), "")
     g_low = define("g~", with_residual(sig, found, backward(f_l1_approx, found)), "")
-    bound = rho * (l1norm(Delta) + 2 * eps_1 * l1norm(g_T))
+    bound = rho * (l1norm(Delta) + eps_1 * l1norm(g_T))
+    by_weights = terms_of_backward(f_l1_approx - f_l1, core_of(f_l1_approx, exact) - core_of(f_l1, exact), exact)
+    by_added = with_residual(sig, added, terms_of_backward(f_l1_approx, core_of(f_l1_approx, added), added))
+    size_via = with_residual(sig, exact, terms_of_backward(f_l1, core_of(f_l1, exact), exact))
     return [
         one_layer(sig),
-        Bound(l1norm(g), rho * l1norm(g_T), part="size of one step"),
-        Bound(l1norm(g_low - g), bound, part="error of one step", given=ONE),
+        Bound(l1norm(g), rho * l1norm(g_T), part="size of one step", via=size_via),
+        Bound(l1norm(g_low - g), bound, part="error of one step", given=ONE, via=by_added + by_weights),
     ]
 
 
@@ -127,13 +136,13 @@ rho, gamma, small = (sympy.Symbol(name, positive=True) for name in ("rho", "gamm
 
 
 def all_steps() -> list[Bound | Asymptotic]:
-    """2 j eps rho^j gamma after j layers: one more step, then through g_0, and its growth."""
-    after, size_after = 2 * j * eps * rho_1**j * gamma_1, rho_1**j * gamma_1
+    """j eps rho^j gamma after j layers: one more step, then through g_0, and its growth."""
+    after, size_after = j * eps * rho_1**j * gamma_1, rho_1**j * gamma_1
     first = maxnorm(slope_0) * colnorm(W_g)
     return [
-        Bound(rho_1 * (after + 2 * eps * size_after), after.subs(j, j + 1), part="recurrence"),
+        Bound(rho_1 * (after + eps * size_after), after.subs(j, j + 1), part="recurrence"),
         Bound(l1norm(through_g(Delta)), first * l1norm(Delta), part="through g_0"),
-        Asymptotic(first * 2 * m * small * rho**m * gamma, NEGLIGIBLE, part="error"),
+        Asymptotic(first * m * small * rho**m * gamma, NEGLIGIBLE, part="error"),
         Asymptotic(m * n * k1 * d**2, ALMOST_LINEAR, part="time"),
     ]
 
@@ -323,7 +332,7 @@ def over_heads(a: Formula) -> Formula:
     **ERROR,
 )
 def k_2r():
-    """Lam and alpha are the largest of any head, |G|_1 is the sum over all; W_l = W_Q W_K^T of head l."""
+    """Lam is the largest of any head, |G|_1 is the sum over all; W_l = W_Q W_K^T of head l."""
     om, values = rownorm(over_heads(V_l.T)), maxnorm(over_heads(X @ V_l))
     scores = rownorm(over_heads(X @ W_l)) + rownorm(over_heads(X @ W_l.T))
     true, found = normalised(kernel), normalised(kernel * (ones(n, n) + noise * eta))
@@ -331,5 +340,5 @@ def k_2r():
     upstream = l1norm(over_heads(G_l))
     return [
         Bound(l1norm(total(l, backward_head(true))), (om + tau * values * scores) * upstream, part="size"),
-        Bound(l1norm(difference), (om + 2 * tau * values * scores) * eps_1 * upstream, part="error", given=ONE),
+        Bound(l1norm(difference), (om + tau * values * scores) * eps_1 * upstream, part="error", given=ONE),
     ]

@@ -66,7 +66,7 @@ def _named(claim: Bound, errors: set[WeightsError]) -> Bound:
     Raises:
         CannotState: if it does not assume what eps_1 needs.
     """
-    if not all(error.needs in claim.given for error in errors):
+    if not all(error.needs is None or error.needs in claim.given for error in errors):
         raise CannotState("an error of attention weights is bounded under a hypothesis that the claim lacks")
     given = tuple(sympy.LessThan(norms.named(g.lts, errors), norms.named(g.gts, errors)) for g in claim.given)
     return replace(claim, left=norms.named(claim.left, errors), right=norms.named(claim.right, errors), given=given)
@@ -91,9 +91,8 @@ def _same_matrix(claim: Bound) -> list[dict[str, Any]]:
     if claim.via is None or not isinstance(claim.left, Norm):
         return []
     name, left, right = "the same matrix", claim.left.formula, claim.via
-    any_left, any_right = norms.with_any_weights(left, right)
-    general = identities.transcripts(Identity(any_left, any_right), f"{name} for any attention weights")
-    return general or identities.transcripts(Identity(left, right), name)
+    found = (identities.transcripts(claim, name) for claim in norms.general_forms(left, right))
+    return next((made for made in found if made), [])
 
 
 def of_identity(made: Statement, claim: Identity) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 From Coq Require Import Reals Lra Lia Bool Arith.
 From Coquelicot Require Import Rcomplements.
-From Almostlinear Require Import Sums Norms NormRules Structure Taylor Rows Softmax.
+From Almostlinear Require Import Sums Norms NormRules Structure Taylor Rows Centred Softmax.
 Open Scope R_scope.
 
 (* What generated statements speak of, beside Sums, Norms and Taylor. *)
@@ -107,4 +107,110 @@ Proof.
     assert (largest n (fun k => w k 0%nat - z k 0%nat) <= m).
     { apply largest_le; auto. intros. eapply Rle_trans; [apply Rle_abs|]. rewrite Rabs_minus_sym. auto. }
     unfold o. lra.
+Qed.
+
+(* Rows of F * (G V^T) - diag(K) F with K = (G * F V) 1. *)
+Definition values (d : nat) (G V : matrix) (i k : nat) : R := sum d (fun c => G i c * V k c).
+Lemma centred_entry : forall n d (F G V : matrix) i k, (i < n)%nat ->
+  F i k * matmul d G (transpose V) i k - matmul n (diag (matmul d (hadamard G (matmul n F V)) ones)) F i k =
+  centred n (F i) (values d G V i) k.
+Proof.
+  intros. rewrite diag_product by auto. unfold centred, values, mean, matmul, hadamard, transpose, ones. do 2 f_equal.
+  rewrite (sum_ext d _ (fun c => sum n (fun k => F i k * (G i c * V k c)))).
+  - rewrite sum_swap. apply sum_ext. intros. apply sum_scale.
+  - intros. rewrite Rmult_1_r, <- sum_scale. apply sum_ext. intros. ring.
+Qed.
+Lemma values_range : forall n d (G V : matrix) i k, (0 < n)%nat -> (0 < d)%nat -> (k < n)%nat ->
+  Rabs (values d G V i k) <= norm_sum d 1 (row i G) * norm_max n d V.
+Proof.
+  intros. unfold values, norm_sum, row. eapply Rle_trans; [apply sum_abs|]. rewrite Rmult_comm, <- sum_scale.
+  apply sum_le. intros c Hc. simpl sum. rewrite Rplus_0_l, Rabs_mult, Rmult_comm. apply Rmult_le_compat_r; [apply Rabs_pos|].
+  apply entry_below; auto.
+Qed.
+Lemma values_bound_nonneg : forall n d (G V : matrix) i, (0 < n)%nat -> (0 < d)%nat -> 0 <= norm_sum d 1 (row i G) * norm_max n d V.
+Proof. intros. apply Rmult_le_pos; [apply norm_sum_nonneg|apply max_nonneg; auto]. Qed.
+
+(* The kernel M * exp(S + D): entries change by factors between e^{-|D|} and e^{|D|}, that is C (1 + eta e), |e| <= 1. *)
+Section Moved.
+Variable n : nat.
+Variables M S D : matrix.
+Hypothesis n_pos : (0 < n)%nat.
+Hypothesis masked : mask n M.
+Let delta := norm_max n n D.
+Let r := exp (delta / 2).
+Let eta := (r ^ 4 - 1) / (r ^ 4 + 1).
+Let C := (exp delta + exp (- delta)) / 2.
+Let A := hadamard M (exponential S).
+Let A' := hadamard M (exponential (add S D)).
+
+Lemma delta_nonneg : 0 <= delta.
+Proof. apply max_nonneg; auto. Qed.
+Lemma r_least : 1 <= r.
+Proof. pose proof delta_nonneg. unfold r. rewrite <- exp_0. apply exp_quotient. lra. Qed.
+Lemma r_fourth : exp delta = r ^ 4 * exp (- delta).
+Proof. unfold r. simpl. rewrite Rmult_1_r, <- !exp_plus. f_equal. field. Qed.
+Lemma C_pos : 0 < C.
+Proof. unfold C. pose proof (exp_pos delta). pose proof (exp_pos (- delta)). lra. Qed.
+Lemma moved_range : 0 <= eta <= 1.
+Proof.
+  pose proof (pow_R1_Rle r 4 r_least). unfold eta. split; [apply Rmult_le_pos; [lra|left; apply Rinv_0_lt_compat; lra]|].
+  apply Rmult_le_reg_r with (r ^ 4 + 1); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l; lra.
+Qed.
+Lemma lower_factor : 1 - eta = / C * exp (- delta).
+Proof.
+  pose proof (pow_R1_Rle r 4 r_least). unfold eta, C. rewrite r_fourth. pose proof (exp_pos (- delta)). field.
+  split; [nra|lra].
+Qed.
+Lemma upper_factor : 1 + eta = / C * exp delta.
+Proof.
+  pose proof (pow_R1_Rle r 4 r_least). unfold eta, C. rewrite r_fourth. pose proof (exp_pos (- delta)). field.
+  split; [nra|lra].
+Qed.
+Lemma moved_near : forall i k, (i < n)%nat -> (k < n)%nat -> (1 - eta) * A i k <= / C * A' i k <= (1 + eta) * A i k.
+Proof.
+  intros i k Hi Hk. rewrite lower_factor, upper_factor. pose proof C_pos. assert (0 <= / C) by (left; apply Rinv_0_lt_compat; auto).
+  pose proof (entry_below n n D i k n_pos n_pos Hi Hk) as B. fold delta in B. apply Rabs_le_between in B.
+  unfold A, A', hadamard, exponential, add. rewrite exp_plus. pose proof (exp_pos (S i k)).
+  destruct masked as [Z _]. destruct (Z i k Hi Hk) as [->| ->]; [lra|]. rewrite !Rmult_1_l, !Rmult_assoc.
+  split; apply Rmult_le_compat_l; auto; rewrite (Rmult_comm (exp (S i k))); apply Rmult_le_compat_r; try lra; apply exp_quotient; lra.
+Qed.
+Lemma moved_rate : 2 * (eta / (1 + sqrt (1 - eta ^ 2))) <= delta.
+Proof.
+  unfold eta. rewrite half_angle by apply r_least. pose proof (tanh_below (delta / 2) ltac:(pose proof delta_nonneg; lra)) as K.
+  rewrite tanh_exp in K. fold r in K. lra.
+Qed.
+Lemma moved_quotient : forall i k, (i < n)%nat -> A' i k / sum n (A' i) = (/ C * A' i k) / sum n (fun j => / C * A' i j).
+Proof.
+  intros i k Hi. pose proof C_pos. assert (T : 0 < sum n (A' i)) by (apply (kernel_total n M (add S D) masked i); auto).
+  rewrite sum_scale. field. split; lra.
+Qed.
+Theorem moved_row : forall i, (i < n)%nat -> sum n (fun k => Rabs (A' i k / sum n (A' i) - A i k / sum n (A i))) <= delta.
+Proof.
+  intros i Hi. pose proof (row_l1 n (A i) (fun k => / C * A' i k) eta) as K. cbv beta in K.
+  eapply Rle_trans; [|eapply Rle_trans; [apply K|apply moved_rate]].
+  - apply sum_le. intros k Hk. rewrite moved_quotient by auto. lra.
+  - intros. apply (kernel_nonneg n M S); auto.
+  - intros. apply moved_near; auto.
+  - apply moved_range.
+  - apply (kernel_total n M S masked); auto.
+Qed.
+Theorem moved_centred : forall i q (m : R), (i < n)%nat -> (forall k, (k < n)%nat -> Rabs (q k) <= m) -> 0 <= m ->
+  sum n (fun k => Rabs (centred n (fun k => A' i k / sum n (A' i)) q k - centred n (fun k => A i k / sum n (A i)) q k)) <= delta * m.
+Proof.
+  intros i q m Hi Q P. pose proof (centred_error n (A i) (fun k => / C * A' i k) q eta m) as K. cbv beta in K.
+  eapply Rle_trans; [|eapply Rle_trans; [apply K; auto|apply Rmult_le_compat_r; [auto|apply moved_rate]]].
+  - apply sum_le. intros k Hk. right. do 2 f_equal. apply centred_ext; auto. intros. apply moved_quotient; auto.
+  - intros. apply (kernel_nonneg n M S); auto.
+  - apply (kernel_total n M S masked); auto.
+  - intros. apply moved_near; auto.
+  - apply moved_range.
+Qed.
+End Moved.
+(* No entry of A~ is negative, so its rows are of l1 norm at most 1, where it is 0 too. *)
+Lemma perturbed_nonneg : forall n M S A' eta, mask n M -> 0 <= eta <= 1 ->
+  (forall i k, (i < n)%nat -> (k < n)%nat -> (1 - eta) * hadamard M (exponential S) i k <= A' i k <= (1 + eta) * hadamard M (exponential S) i k) ->
+  forall i k, (i < n)%nat -> (k < n)%nat -> 0 <= A' i k.
+Proof.
+  intros n M S A' eta masked range near i k Hi Hk. eapply Rle_trans; [|apply near; auto]. apply Rmult_le_pos; [lra|].
+  apply (kernel_nonneg n M S); auto.
 Qed.

@@ -255,3 +255,19 @@ Proof.
   apply matmul_sum_row; auto. rewrite <- sum_transpose. auto.
 Qed.
 End Products.
+Lemma matmul_max_sum : forall r c q A B x y, (0 < r)%nat -> (0 < q)%nat ->
+  norm_max r q A <= x -> norm_sum q c B <= y -> norm_row r c (matmul q A B) <= x * y.
+Proof.
+  intros r c q A B x y r_pos q_pos HA HB. by_rows. eapply Rle_trans; [apply sum_le; intros j Hj; apply sum_abs|]. rewrite sum_swap.
+  assert (0 <= x) by (eapply Rle_trans; [|exact HA]; apply max_nonneg; auto).
+  apply Rle_trans with (x * norm_sum q c B); [|apply Rmult_le_compat_l; auto].
+  unfold norm_sum. rewrite <- sum_scale. apply sum_le. intros k Hk.
+  rewrite (sum_ext c _ (fun j => Rabs (A i k) * Rabs (B k j))) by (intros; apply Rabs_mult). rewrite sum_scale.
+  apply Rmult_le_compat_r; [apply sum_abs_nonneg|]. apply (proj1 (max_spec r q A x r_pos q_pos) HA); auto.
+Qed.
+Lemma matmul_sum_max : forall r c q A B x y, (0 < r)%nat -> (0 < c)%nat -> (0 < q)%nat ->
+  norm_sum r q A <= x -> norm_max q c B <= y -> norm_col r c (matmul q A B) <= x * y.
+Proof.
+  intros r c q A B x y r_pos c_pos q_pos HA HB. rewrite col_is_row, (row_ext c r _ _ (transpose_product q A B)), Rmult_comm.
+  apply matmul_max_sum; auto; [apply transpose_max; auto|rewrite <- sum_transpose; auto].
+Qed.

@@ -28,7 +28,7 @@ from .translate import NotTranslated
 FOLDER = Path("build") / "coq"
 RESULT = "result.json"
 LOGICAL = "Almostlinear"
-LIBRARY = ("Sums", "Norms", "NormRules", "Structure", "Taylor", "Rows", "Softmax", "Formulas")
+LIBRARY = ("Sums", "Norms", "NormRules", "Structure", "Taylor", "Rows", "Centred", "Softmax", "Formulas")
 """The files written by hand, in the order of compilation."""
 ALLOWED = (
     "ClassicalDedekindReals.sig_forall_dec", "ClassicalDedekindReals.sig_not_dec", "Classical_Prop.classic",

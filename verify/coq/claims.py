@@ -9,7 +9,7 @@ from almostlinear.theorems.statement import Bound
 from .translate import NotTranslated, name_of, statement
 
 HEAD = """From Coq Require Import Reals Lra Lia Bool Arith.
-From Almostlinear Require Import Sums Norms NormRules Structure Taylor Rows Softmax Formulas.
+From Almostlinear Require Import Sums Norms NormRules Structure Taylor Rows Centred Softmax Formulas.
 Open Scope R_scope.
 
 Ltac unfolded := unfold add, hadamard, taylor, exponential, scale, ones, absolute, times, recip.
@@ -65,6 +65,8 @@ SCRIPTS: dict[tuple[str, str], str] = {
     ("S.1", "4 relative"): f"""{WEIGHTS}. tops. unfolded. quotients.
   pose proof (kernel_relative n M S _ eta masked near range i j Hi Hj) as K. signs. lra.""",
     ("S.1", "5 simpler"): """intros. signs. pose proof (eps_simpler eta H ltac:(lra)). unfold Rdiv in *. lra.""",
+    ("S.1", "6 rows"): """intros n eta E M S n_pos eta_pos bounded masked most. assert (range : 0 <= eta <= 1) by lra.
+  apply (normalised_row n n); auto. apply (perturbed_nonneg n M S _ eta); auto. apply near_by_errors; auto.""",
     ("S.2", "1"): """intros. rewrite !top_column. unfold norm_sum, matmul, transpose, add, scale, times, recip, exponential, ones.
   pose proof (softmax_l1 n (fun k => z k 0%nat) (fun k => w k 0%nat) H) as K. cbv beta in K.
   rewrite (largest_ext n (fun k => w k 0%nat + -1 * z k 0%nat) (fun k => w k 0%nat - z k 0%nat)) by (intros; ring).
@@ -76,6 +78,40 @@ SCRIPTS: dict[tuple[str, str], str] = {
   rewrite (largest_ext n (fun k => w k 0%nat + -1 * z k 0%nat) (fun k => w k 0%nat - z k 0%nat)) by (intros; ring).
   rewrite (largest_ext n (fun k => z k 0%nat + -1 * w k 0%nat) (fun k => z k 0%nat - w k 0%nat)) by (intros; ring).
   eapply Rle_trans; [apply Rmult_le_compat_l; [lra|apply tanh_below; lra]|]. lra.""",
+    ("S.3", "1 size"): """intros d n i0 G M S V d_pos n_pos i0_range masked. name_weights. eapply Rle_trans; [|right; reflexivity].
+  assert (nonneg : forall k, (k < n)%nat -> 0 <= hadamard M (exponential S) i0 k) by (intros; apply kernel_nonneg with n; auto).
+  pose proof (size_of_rows n _ (values d G V i0) (norm_sum d 1 (row i0 G) * norm_max n d V) nonneg
+    (kernel_total n M S masked i0 i0_range) ltac:(intros; apply values_range; auto) ltac:(apply values_bound_nonneg; auto)) as K.
+  eapply Rle_trans; [|exact K]. apply sum_le. intros k Hk. simpl sum. rewrite Rplus_0_l. right. f_equal.
+  unfold row, add, scale, hadamard at 1. signs. rewrite centred_entry by auto. apply centred_ext; auto.""",
+    ("S.3", "2 error"): """intros d n i0 eta E G M S V d_pos n_pos i0_range eta_pos bounded masked most.
+  assert (range : 0 <= eta <= 1) by lra. pose proof (near_by_errors n M S E eta masked bounded range) as near. name_weights.
+  assert (nonneg : forall k, (k < n)%nat -> 0 <= hadamard M (exponential S) i0 k) by (intros; apply kernel_nonneg with n; auto).
+  pose proof (centred_error n _ _ (values d G V i0) eta (norm_sum d 1 (row i0 G) * norm_max n d V) nonneg
+    (kernel_total n M S masked i0 i0_range)
+    ltac:(intros; apply values_range; auto) ltac:(apply values_bound_nonneg; auto) (fun k Hk => near i0 k i0_range Hk) range) as K.
+  signs. eapply Rle_trans; [|eapply Rle_trans; [exact K|right; unfold Rdiv; ring]].
+  apply sum_le. intros k Hk. simpl sum. rewrite Rplus_0_l. right. f_equal.
+  unfold row, add at 1, scale at 1. unfold add, scale, hadamard at 1 3. signs. rewrite !centred_entry by auto.
+  f_equal; apply centred_ext; auto.""",
+    ("S.3", "3 size with an error"): """intros d n i0 eta E G M S V d_pos n_pos i0_range eta_pos bounded masked most.
+  assert (range : 0 <= eta <= 1) by lra. pose proof (near_by_errors n M S E eta masked bounded range) as near. name_weights.
+  assert (nonneg : forall k, (k < n)%nat -> 0 <= hadamard M (exponential S) i0 k) by (intros; apply kernel_nonneg with n; auto).
+  pose proof (centred_size_error n _ _ (values d G V i0) eta (norm_sum d 1 (row i0 G) * norm_max n d V) nonneg
+    (kernel_total n M S masked i0 i0_range) ltac:(intros; apply values_range; auto) ltac:(apply values_bound_nonneg; auto)
+    (fun k Hk => near i0 k i0_range Hk) range) as K.
+  eapply Rle_trans; [|exact K]. apply sum_le. intros k Hk. simpl sum. rewrite Rplus_0_l. right. f_equal.
+  unfold row, add at 1, scale, hadamard at 1. signs. rewrite centred_entry by auto. apply centred_ext; auto.""",
+    ("S.4", "1 rows"): """intros n D M S n_pos masked. name_weights. apply row_spec; auto. intros i Hi.
+  pose proof (moved_row n M S D n_pos masked i Hi) as K. eapply Rle_trans; [|exact K].
+  apply sum_le. intros j Hj. unfold add at 1, scale at 1. quotients. signs. lra.""",
+    ("S.4", "2 less their mean"): """intros d n i0 D G M S V d_pos n_pos i0_range masked. name_weights.
+  pose proof (moved_centred n M S D n_pos masked i0 (values d G V i0) (norm_sum d 1 (row i0 G) * norm_max n d V) i0_range
+    ltac:(intros; apply values_range; auto) ltac:(apply values_bound_nonneg; auto)) as K.
+  eapply Rle_trans; [|eapply Rle_trans; [exact K|right; ring]].
+  apply sum_le. intros k Hk. simpl sum. rewrite Rplus_0_l. right. f_equal.
+  unfold row, add at 1, scale at 1. unfold add at 1 2, scale, hadamard at 1 3. signs. rewrite !centred_entry by auto.
+  f_equal; apply centred_ext; auto.""",
     ("C.13r", "error"): """intros. set (scores := scale tau (matmul d (matmul d X W) (transpose X))) in *.
   assert (range : 0 <= J g (norm_max n n scores) <= 1) by (split; [apply J_nonneg, max_nonneg; auto|auto]).
   pose proof (near_by_taylor n M scores g ltac:(auto) ltac:(auto)) as near. name_weights. entries.

@@ -182,10 +182,13 @@ def statement(claim: Bound) -> str:
     symbols = sorted({*numbers, *inside}, key=lambda s: s.name)
     sizes = [s for s in symbols if s.is_integer]
     constants = [s for s in symbols if not s.is_integer]
+    places = sorted({i for f in claim.formulas() for i in f.free}, key=lambda i: i.name)
     text = [f"{real(g.lts)} <= {real(g.gts)}" for g in claim.given]
     before = [
-        *_quantified(sizes, "nat"), *_quantified(constants, "R"), *(f"forall {name_of(m)} : matrix," for m in sorted(named)),
+        *_quantified(sizes, "nat"), *_quantified(places, "nat"), *_quantified(constants, "R"),
+        *(f"forall {name_of(m)} : matrix," for m in sorted(named)),
         *(f"(0 < {name_of(s.name)})%nat ->" for s in sizes if s.is_positive and not s.name.startswith("degree_")),
+        *(f"({_index(i)} < {natural(i.size)})%nat ->" for i in places),
         *(f"0 {'<' if s.is_positive else '<='} {name_of(s.name)} ->" for s in constants if s.is_nonnegative),
         *(f"{x} ->" for m in sorted(named) for x in _domain(named[m])),
         *(f"{x} ->" for x in degrees), *(f"{x} ->" for x in text),
@@ -193,7 +196,7 @@ def statement(claim: Bound) -> str:
     return "\n  ".join([*before, f"{real(left)} <= {real(right)}"])
 
 
-def _quantified(symbols: Iterable[sympy.Symbol], kind: str) -> list[str]:
+def _quantified(symbols: Iterable[sympy.Symbol | Index], kind: str) -> list[str]:
     names = " ".join(name_of(s.name) for s in symbols)
     return [f"forall {names} : {kind},"] if names else []
 

@@ -1,7 +1,7 @@
 """Bounds of analysis proved for all sizes: steps of exact algebra that are read off the claim's own expressions.
 
-The ways are those of `analysis_facts` and `analysis_rows`. The basis is "exact" where identities suffice and "certificate" where
-nonnegativity was shown by a factored polynomial; what is trusted in words is listed under "argument" in the evidence.
+The ways are those of `analysis_facts`, `analysis_rows` and `analysis_centred`. The basis is "exact" where identities suffice and
+"certificate" where nonnegativity was shown by a factored polynomial; what is trusted in words is listed under "argument" in the evidence.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from almostlinear.theorems.statement import Bound
 
-from .. import analysis_facts, analysis_rows
+from .. import analysis_centred, analysis_facts, analysis_rows
 from ..analysis import NotProved, Proof
 from ..evidence import Evidence
 from ..task import Task
@@ -28,6 +28,9 @@ WAYS: tuple[Callable[[Bound], Proof], ...] = (
     analysis_rows.softmax,
     analysis_rows.oscillation,
     analysis_rows.rows,
+    analysis_centred.row_sums,
+    analysis_centred.moved_rows,
+    analysis_centred.centred,
 )
 
 

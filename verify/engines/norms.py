@@ -6,7 +6,7 @@ expand to a polynomial with nonnegative coefficients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -49,7 +49,7 @@ def all_derived(claim: Bound) -> Iterator[tuple[sympy.Expr, tuple[Derivation, ..
         options.append(found)
     for used in product(*options):
         errors = set().union(*(step.errors() for step in used))
-        if not all(error.needs in claim.given for error in errors):
+        if not all(error.needs is None or error.needs in claim.given for error in errors):
             continue
         left = claim.left.subs({norm: step.bound for norm, step in zip(asked, used, strict=True)})
         for relation in claim.given:
@@ -63,6 +63,8 @@ def all_derived(claim: Bound) -> Iterator[tuple[sympy.Expr, tuple[Derivation, ..
 def named(expression: sympy.Expr, errors: set[WeightsError]) -> sympy.Expr:
     """The expression with eps_1 = 2 eta/(1 + sqrt(1 - eta^2)) by name wherever it stands, by sqrt(1 - eta^2) = 2 eta/eps_1 - 1."""
     for error in errors:
+        if not isinstance(error.bound, Named) or error.needs is None:
+            continue
         eta = error.needs.lts
         root = sympy.sqrt(1 - eta**2)
         if expression.has(root):
@@ -145,8 +147,7 @@ def ratio(claimed: sympy.Expr, derived: sympy.Expr) -> sympy.Expr:
 
 def same_matrix(task: Task, left: Formula, right: Formula) -> bool:
     """Whether the two are proved equal for all sizes, attention weights being any matrices, or else as they are."""
-    first, second = with_any_weights(left, right)
-    for claim in (Identity(first, second), Identity(left, right)):
+    for claim in general_forms(left, right):
         try:
             record = expansion.examine(replace(task, claim=claim))
         except KeyError:  # a polynomial's degree has no value
@@ -156,13 +157,32 @@ def same_matrix(task: Task, left: Formula, right: Formula) -> bool:
     return False
 
 
+def general_forms(left: Formula, right: Formula) -> Iterator[Identity]:
+    """left = right for any matrices in place of some parts, the most general first: what holds for any matrices holds for these.
+
+    Such parts are the matrices that both sides have a name for, and every diag(1/(u 1)) u.
+    """
+    any_left, any_right = with_any_weights(left, right)
+    shared = _named_parts(any_left) & _named_parts(any_right)
+    wider_left, wider_right = _with_any((any_left, any_right), lambda node: node in shared)
+    yield Identity(wider_left, wider_right)
+    yield Identity(any_left, any_right)
+    yield Identity(left, right)
+
+
 def with_any_weights(*formulas: Formula) -> tuple[Formula, ...]:
-    """The formulas with a matrix of its own in place of every diag(1/(u 1)) u: what holds for any matrices holds for these."""
-    weights: dict[Formula, Formula] = {}
+    """The formulas with a matrix of its own in place of every diag(1/(u 1)) u."""
+    return _with_any(formulas, lambda node: node.op != "define" and kernel_of(node) is not None)
+
+
+def _named_parts(a: Formula) -> set[Formula]:
+    return {node for node in a.walk() if node.op == "define" and not node.free and node is not a}
+
+
+def _with_any(formulas: Iterable[Formula], chosen: Callable[[Formula], bool]) -> tuple[Formula, ...]:
+    made: dict[Formula, Formula] = {}
 
     def change(node: Formula) -> Formula | None:
-        if node.op == "define" or kernel_of(node) is None:
-            return None
-        return weights.setdefault(node, symbol(f"weights {len(weights)}", *node.shape))
+        return made.setdefault(node, symbol(f"any {len(made)}", *node.shape)) if chosen(node) else None
 
     return tuple(f.rebuild(change) for f in formulas)
