@@ -315,7 +315,8 @@ def file(tmp_path):
     path = tmp_path / "maxima.json"
     record = adversary.examine(task_of("max.1", "K"))
     assert maxima.write([record], path) == 1
-    return path, record
+    mark = maxima.load(path)["max.1 | K | as printed"].mark
+    return path, replace(record, detail={**record.detail, "compared with": mark})
 
 
 def test_what_is_as_it_was_is_no_complaint(file):
@@ -337,6 +338,14 @@ def test_a_looser_bound_is_a_complaint(file):
     again = closest(looser, stored)[1]
     found = maxima.complaints([replace(record, detail={**record.detail, "at the stored maximum": again})], path)
     assert len(found) == 1 and "became looser" in found[0] and "0.999" in found[0]
+
+
+def test_a_record_that_was_compared_with_another_row_is_no_complaint(file):
+    path, record = file
+    detail = {**record.detail, "at the stored maximum": None}
+    mark = maxima.load(path)["max.1 | K | as printed"].mark
+    for other, count in ((mark, 1), ("of an older file", 0), (None, 0)):
+        assert len(maxima.complaints([replace(record, detail={**detail, "compared with": other})], path)) == count
 
 
 def test_a_weaker_adversary_is_a_complaint(file, monkeypatch):

@@ -36,6 +36,8 @@ class Maximum:
     best: float
     effort: str
     problem: Problem
+    mark: str
+    """A hash of the row: a record that was compared with another row says nothing of this one."""
 
 
 class MaximaError(RuntimeError):
@@ -63,13 +65,25 @@ def load(path: Path = PATH) -> dict[str, Maximum]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["maxima"]
         return {
-            key: Maximum(row["claim"], row["found"], row["best"], row["effort"], from_json(row["problem"], key))
+            key: Maximum(
+                row["claim"], row["found"], row["best"], row["effort"], from_json(row["problem"], key), _mark(row)
+            )
             for key, row in rows.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BadProblem) as error:
         raise MaximaError(
             f"{path}: no file of maxima ({error}); write it with `check --profile ci --update-baseline`"
         ) from None
+
+
+def _mark(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def mark_of(statement: str, claim: Bound, path: Path = PATH) -> str | None:
+    """The mark of a claim's row, None without one."""
+    found = load(path).get(key_of(statement, claim.part, claim.reading))
+    return found.mark if found else None
 
 
 def stored(statement: str, claim: Bound, path: Path = PATH) -> Problem | None:
@@ -100,11 +114,11 @@ def write(records: Iterable[Evidence], path: Path = PATH) -> int:
 
 
 def complaints(records: Iterable[Evidence], path: Path = PATH) -> list[str]:
-    """What is looser or weaker than what is stored."""
+    """What is looser or weaker than what is stored, for records that were compared with what is stored."""
     known, found = load(path), []
     for record in records:
         then = known.get(key_of(*record.claim)) if record.engine == ENGINE else None
-        if then is not None:
+        if then is not None and record.detail.get("compared with", then.mark) == then.mark:
             found += _compared(record, then)
     return found
 

@@ -43,6 +43,7 @@ def examine(task: Task) -> Evidence | None:
     if not found.tried or found.best is None:
         return None
     detail = {**_detail(claim, found), "effort": plan.name, "claim": maxima.digest_of(claim)}
+    detail["compared with"] = maxima.mark_of(task.statement.id, claim)
     return task.found(
         ENGINE, "searched", "ball", ("torch", "python-flint", "scipy"), tried=found.tried, seed=task.seed, detail=detail
     )
