@@ -164,7 +164,7 @@ def _direct(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivatio
     yield from _attention_weights(a, norm, known)
     yield from _centred(a, norm, known)
     rows, columns = a.shape
-    if _is_row_stochastic(a) and norm in ("max", "row", "sum"):
+    if is_row_stochastic(a) and norm in ("max", "row", "sum"):
         bound = rows if norm == "sum" else sympy.Integer(1)
         yield Derivation(a, bound, "row-stochastic: entries are nonnegative and rows sum to one", norm=norm)
     if a.op == "symbol" and a.data[1] in BOUNDED and norm == "max":
@@ -192,7 +192,7 @@ def _centred(a: Formula, norm: str, known: frozenset[Norm]) -> Iterator[Derivati
     if found is None:
         return
     form, error = found
-    if error.needs is None and error.scores is None and not _is_row_stochastic(form.f):
+    if error.needs is None and error.scores is None and not is_row_stochastic(form.f):
         return
     rule = f"weighted values less their mean ({', '.join(error.lemmas)})"
     upstream = form.G.row(a.data[0]) if of_row else form.G
@@ -374,7 +374,7 @@ def _bare(a: Formula) -> Formula:
     return a
 
 
-def _is_row_stochastic(a: Formula) -> bool:
+def is_row_stochastic(a: Formula) -> bool:
     """Whether ``a`` is diag(1/(u 1)) u with nonnegative u, or has unit vectors as rows, by its form."""
     a = _bare(a)
     if a.op == "symbol" and a.data[1] == "onehot":

@@ -312,11 +312,24 @@ def m_6():
     return [
         Bound(l1norm(((g_T @ W_2.T) * slope) @ W_g.T), mlp.lipschitz * l1norm(g_T), part="MLP"),
         Bound(
-            l1norm(((g_T @ W_2.T) * (slope_low - slope)) @ W_g.T), mlp.bend * az * l1norm(g_T), part="MLP, derivative"
+            l1norm(((g_T @ W_2.T) * (slope_low - slope)) @ W_g.T),
+            mlp.bend * az * l1norm(g_T),
+            part="MLP, derivative",
+            via=((g_T @ W_2.T) * bent) @ W_g.T,
         ),
         Bound(maxnorm(keep * small["Delta_Z"]), linear(maxnorm(keep)).lipschitz * az, part="dropout"),
-        Bound(maxnorm((Z_low + place) - (Z + place)), POSITION.lipschitz * az, part="positional encoding"),
-        Bound(colnorm(B_low @ A_low - B @ A), by_parts, part="two maps in turn"),
+        Bound(
+            maxnorm((Z_low + place) - (Z + place)),
+            POSITION.lipschitz * az,
+            part="positional encoding",
+            via=small["Delta_Z"],
+        ),
+        Bound(
+            colnorm(B_low @ A_low - B @ A),
+            by_parts,
+            part="two maps in turn",
+            via=(B_low - B) @ A_low + B @ (A_low - A),
+        ),
         Bound(rownorm(centre - unit_row @ unit_row.T * (1 / d)), norm.lipschitz, part="LayerNorm", given=given),
         Bound(rownorm(turned), norm.bend * maxnorm(u), part="LayerNorm, derivative", given=given),
     ]

@@ -20,7 +20,7 @@ import sympy
 
 from almostlinear.theorems.formula import Formula, taylor
 from almostlinear.theorems.functions import BesselTail, J, T
-from almostlinear.theorems.norms import Norm
+from almostlinear.theorems.norms import Norm, is_row_stochastic
 from almostlinear.theorems.statement import Bound
 
 from ..analysis import NotProved
@@ -43,6 +43,8 @@ def implied(task: Task, new: Bound) -> str:
         return "equivalent: the left sides are proved equal"
     if isinstance(new.left, Norm) and new.right.is_nonnegative and _is_zero(task, new.left.formula):
         return f"{OUTRIGHT}: the left side is proved to be zero"
+    if _by_signs(true, new):
+        return "weaker and true: it follows from the true claim, entry by entry"
     for shifted in (true, *_of_one_degree_more(true)):
         if shifted.left == new.left and _follows(shifted, new):
             return "weaker and true: it follows from the true claim"
@@ -57,7 +59,7 @@ def _follows(true: Bound, new: Bound) -> bool:
     try:
         return (
             certificate(old, right) is not None
-            or _as_fractions(old, right)
+            or _as_fractions(*_by_roots(old, right, new))
             or _as_numbers(replace(true, right=old), right)
         )
     except (ValueError, TypeError, sympy.PolynomialError):
@@ -112,6 +114,75 @@ def _as_fractions(old: sympy.Expr, new: sympy.Expr) -> bool:
     numbers = {x: sympy.Symbol(f"y_{k}", nonnegative=True) for k, x in enumerate(sorted(calls | roots, key=str))}
     top, bottom = sympy.fraction(sympy.together((new - old).subs(numbers)))
     return all(certificate(sympy.Integer(0), sympy.expand(part)) is not None for part in (top, bottom))
+
+
+def _by_roots(old: sympy.Expr, new: sympy.Expr, claim: Bound) -> tuple[sympy.Expr, sympy.Expr]:
+    """Both, with a root of the old side as a smaller one of the new side and something nonnegative."""
+
+    def roots(e: sympy.Expr) -> set[sympy.Expr]:
+        return {power for power in e.atoms(sympy.Pow) if power.exp == sympy.Rational(1, 2)}
+
+    smaller = sorted(roots(new) - roots(old), key=str)
+    for k, larger in enumerate(sorted(roots(old) - roots(new), key=str)):
+        own = next((root for root in smaller if _at_least(larger.base, root.base, claim)), None)
+        if own is not None:
+            old = old.subs(larger, own + sympy.Symbol(f"slack_{k}", nonnegative=True))
+    return old, new
+
+
+def _at_least(more: sympy.Expr, less: sympy.Expr, claim: Bound) -> bool:
+    """Whether more >= less surely, where what is given to be at most 1 is."""
+    gap = sympy.expand(more - less)
+    for k, relation in enumerate(claim.given):
+        if relation.gts == 1:
+            gap = gap.subs(relation.lts, 1 / (1 + sympy.Symbol(f"k_{k}", nonnegative=True)))
+    parts = sympy.fraction(sympy.together(gap))
+    return all(certificate(sympy.Integer(0), sympy.expand(part)) is not None for part in parts)
+
+
+# -- largest entries with a sign ------------------------------------------------------------------------------------------
+def _by_signs(true: Bound, new: Bound) -> bool:
+    """max of the new sum of nonnegative matrices <= 0: no entry is above the true one's, or the hypothesis lost is not needed."""
+    old, now = true.left, new.left
+    if not all(isinstance(x, Norm) and x.norm == "top" for x in (old, now)) or true.right != 0 or new.right != 0:
+        return False
+    before, after = _combination(old.formula), _combination(now.formula)
+    if before is None or after is None:
+        return False
+    lost = [h for h in true.given if h not in new.given]
+    if not lost:
+        matrices = before.keys() | after.keys()
+        return true.given == new.given and all(
+            _at_least(before.get(x, sympy.Integer(0)), after.get(x, sympy.Integer(0)), new) for x in matrices
+        )
+    beyond = {h.lts: h.gts + sympy.Symbol("k", nonnegative=True) for h in lost if h.lts.is_Symbol}
+    return (
+        len(lost) == 1 == len(beyond)
+        and before == after
+        and all(
+            certificate(sympy.Integer(0), sympy.expand(-factor.subs(beyond))) is not None for factor in after.values()
+        )
+    )
+
+
+def _combination(a: Formula, factor: sympy.Expr = sympy.S.One) -> dict[Formula, sympy.Expr] | None:
+    """Factors of absolute values and of row-stochastic matrices in a sum of such; None if it has other terms."""
+    if a.op == "absolute" or is_row_stochastic(a):
+        return {a: factor}
+    if a.op == "define":
+        return _combination(a.args[0], factor)
+    if a.op == "scale":
+        return _combination(a.args[0], factor * a.data[0])
+    if a.op != "add":
+        return None
+    parts = [_combination(x, factor) for x in a.args]
+    if None in parts:
+        return None
+    found: dict[Formula, sympy.Expr] = {}
+    for part in parts:
+        for x, c in (part or {}).items():
+            found[x] = sympy.expand(found.get(x, sympy.Integer(0)) + c)
+    return found
 
 
 def _as_numbers(true: Bound, right: sympy.Expr) -> bool:
