@@ -7,7 +7,22 @@ import pytest
 import sympy
 from flint import arb
 
-from almostlinear.theorems import Bound, d, exp, l1norm, maxnorm, n, rownorm, symbol, taylor
+from almostlinear.theorems import (
+    Bound,
+    absolute,
+    d,
+    diag,
+    exp,
+    l1norm,
+    maxnorm,
+    n,
+    ones,
+    recip,
+    rownorm,
+    symbol,
+    taylor,
+    top,
+)
 from almostlinear.theorems.functions import BesselTail, J, T
 from almostlinear.theorems.sizes import size
 from almostlinear.verify.backends.ball import precision
@@ -38,6 +53,7 @@ WEAKER = {
     "a lower degree subtracted": (sympy.exp(x) - T(x, g), sympy.exp(x) - T(x, g - 1)),
     "a longer tail": (2 * BesselTail(b, g), 2 * BesselTail(b, g - 1)),
     "a smaller denominator": (x * eta / (1 + sympy.sqrt(1 - eta**2)), x * eta / sympy.sqrt(1 - eta**2)),
+    "a higher power of the root": (x * eta / (1 + sympy.sqrt(1 - eta**2)), x * eta / (1 + sympy.sqrt(1 - eta**2) ** 3)),
     "a value in the root": (J(x, g) / (1 + sympy.sqrt(1 - J(x, g) ** 2)), J(x, g) / sympy.sqrt(1 - J(x, g) ** 2)),
 }
 
@@ -47,6 +63,25 @@ def test_a_weaker_bound_follows_and_the_stronger_one_does_not(name):
     right, weaker = WEAKER[name]
     assert why(right, weaker) == "weaker and true: it follows from the true claim"
     assert why(weaker, right) == ""
+
+
+def test_the_smaller_of_two_roots_where_its_size_is_given():
+    right, weaker = (x * eta / (1 + sympy.sqrt(1 - eta**k)) for k in (2, 1))
+    assert why(right, weaker, given=(eta <= 1,)).startswith("weaker") and why(weaker, right, given=(eta <= 1,)) == ""
+    assert why(right, weaker) == "", "beyond 1 it is the other way round"
+
+
+def test_sums_of_nonnegative_matrices_by_their_factors():
+    f = diag(recip(exp(S) @ ones(n))) @ exp(S)
+    gap = absolute(A - f)
+    most, given = gap * (1 - eta) - f * (2 * eta), (eta <= 1,)
+    looser = (gap * (sympy.Rational(1, 2) - eta) - f * (2 * eta), gap * (1 - eta) - f * (3 * eta))
+    for other in looser:
+        assert "entry by entry" in why(0, 0, left=top(most), mutant_left=top(other), given=given)
+        assert why(0, 0, left=top(other), mutant_left=top(most), given=given) == ""
+    assert "entry by entry" in why(0, 0, left=top(most), given=given, mutant_given=())
+    other = gap * (1 - eta) + f * (eta - 2)
+    assert why(0, 0, left=top(other), given=given, mutant_given=()) == "", "beyond 1 the second factor may be positive"
 
 
 def test_equal_left_sides_are_proved_equal():

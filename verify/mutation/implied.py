@@ -110,10 +110,19 @@ def _is_zero(task: Task, a: Formula) -> bool:
 def _as_fractions(old: sympy.Expr, new: sympy.Expr) -> bool:
     """new - old as one fraction in square roots, norms and values of functions, all of them nonnegative numbers."""
     calls = {call for call in (new - old).atoms(sympy.Function) if call.is_nonnegative}
-    roots = {power for power in (new - old).atoms(sympy.Pow) if power.exp == sympy.Rational(1, 2)}
-    numbers = {x: sympy.Symbol(f"y_{k}", nonnegative=True) for k, x in enumerate(sorted(calls | roots, key=str))}
+    powers = {power for power in (new - old).atoms(sympy.Pow) if power.exp.is_Rational and power.exp.q == 2}
+    roots = {power.base for power in powers}
+    numbers = {x: sympy.Symbol(f"y_{k}", nonnegative=True) for k, x in enumerate(sorted(calls, key=str))}
+    sizes = {x: _root(x, k) for k, x in enumerate(sorted(roots, key=str))}
+    numbers |= {power: sizes[power.base] ** (2 * power.exp) for power in powers}
     top, bottom = sympy.fraction(sympy.together((new - old).subs(numbers)))
     return all(certificate(sympy.Integer(0), sympy.expand(part)) is not None for part in (top, bottom))
+
+
+def _root(base: sympy.Expr, k: int) -> sympy.Expr:
+    """The square root of a number, at most 1 where the number is 1 less a square."""
+    free = sympy.Symbol(f"root_{k}", nonnegative=True)
+    return 1 / (1 + free) if (1 - base).is_nonnegative else free
 
 
 def _by_roots(old: sympy.Expr, new: sympy.Expr, claim: Bound) -> tuple[sympy.Expr, sympy.Expr]:
