@@ -7,9 +7,11 @@ has f~ (T_g' = T_{g-1}). With b = max |S'|, eps' = (1 + J_{g-1}(b))/(1 - J_g(b))
     |f'_ij - f_ij| <= eps' f_ij,    E' := sum |P' - P| <= H |G|_1 (2 eps' + (1 + eps') eps_1),    E~ := sum |P~ - P| <= H |G|_1 eps_1.
 
 Rows of P sum to 0, rows of P' to at most E' in all; |q'| <= 2 |q|. Through q and mean q errors are at most 2 tau r' (2 E' + E~), through k
-and mean k tau r (4 E' + E~), through v om eps_1 |G|_1. So every bound of m.4 and m.5 holds with
+and mean k tau r (4 E' + E~), through v om eps_1 |G|_1. So an error of dL/dX in one layer is at most (om + 2 tau H (r + r')) eps_2 |G|_1,
 
-    eps_2 = 4 (2 eps' + (1 + eps') eps_1) + 2 eps_1      in place of eps_1.
+    eps_2 = 2 (2 eps' + (1 + eps') eps_1) + 2 eps_1,
+
+and every bound of m.4 and m.5, where alpha = om + tau H (r + r'), holds with 2 eps_2 - 2 eps_1 in place of eps_1.
 
 Here each step of the implementation is compared with exact attention at its own numbers, within that bound of one layer and SHIFTED times
 the rounding certificate of unshifted features; and the whole with the recurrences.
@@ -50,7 +52,12 @@ def eps_2(b: arb, degree: int) -> arb:
     if not kernel < 1:
         return arb("inf")
     row, relative = eps_1(kernel), (1 + slope) / (1 - kernel) - 1
-    return 4 * (2 * relative + (1 + relative) * row) + 2 * row
+    return 2 * (2 * relative + (1 + relative) * row) + 2 * row
+
+
+def eps_of_layers(b: arb, degree: int) -> arb:
+    """2 eps_2 - 2 eps_1."""
+    return 2 * eps_2(b, degree) - 2 * eps_1(FUNCTIONS["J"](b, arb(degree)))
 
 
 def judge_approximant(
@@ -91,7 +98,8 @@ def judge_approximant(
                 found[name, i] = replace(
                     step, certificate=SHIFTED * step.certificate, allowed=extra, by_certificate=True
                 )
-        return compare(setting, values, measured_on(setting, values, first, made), found, eps, theory)
+        whole = eps_of_layers(arb(b), degree)
+        return compare(setting, values, measured_on(setting, values, first, made), found, whole, theory)
 
 
 def _one_layer(setting: Setting, values: Values, i: int, made: Implemented, eps: float) -> dict[str, float]:
