@@ -6,6 +6,7 @@ expand to a polynomial with nonnegative coefficients.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -23,6 +24,8 @@ from ..task import Task
 from . import expansion
 
 ENGINE = "norms"
+DERIVED = ("grad", "jvp", "loss")
+"""Operations under which a part is not any matrix: it depends on a variable."""
 
 
 def derive(claim: Bound) -> tuple[sympy.Expr, tuple[Derivation, ...]]:
@@ -83,7 +86,7 @@ def certificate(derived: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
     gap = sympy.powsimp(sympy.expand(right - derived))
     gap = sympy.expand(sympy.simplify(gap)) if not gap.is_polynomial(*gap.free_symbols) else gap
     sizes = [s for s in gap.free_symbols if s.is_integer and s.is_positive]
-    shifted = sympy.expand(gap.subs({s: 1 + sympy.Symbol(f"t_{s.name}", nonnegative=True) for s in sizes}))
+    shifted = sympy.expand(gap.subs({s: 1 + sympy.Dummy(f"t_{s.name}", nonnegative=True) for s in sizes}))
     if shifted == 0:
         return shifted
     if not shifted.is_polynomial(*shifted.free_symbols):
@@ -162,6 +165,9 @@ def general_forms(left: Formula, right: Formula) -> Iterator[Identity]:
 
     Such parts are the matrices that both sides have a name for, and every diag(1/(u 1)) u.
     """
+    if any(node.op in DERIVED for side in (left, right) for node in side.walk()):
+        yield Identity(left, right)
+        return
     any_left, any_right = with_any_weights(left, right)
     shared = _named_parts(any_left) & _named_parts(any_right)
     wider_left, wider_right = _with_any((any_left, any_right), lambda node: node in shared)
@@ -172,7 +178,7 @@ def general_forms(left: Formula, right: Formula) -> Iterator[Identity]:
 
 def with_any_weights(*formulas: Formula) -> tuple[Formula, ...]:
     """The formulas with a matrix of its own in place of every diag(1/(u 1)) u."""
-    return _with_any(formulas, lambda node: node.op != "define" and kernel_of(node) is not None)
+    return _with_any(formulas, lambda node: node.op != "define" and not node.free and kernel_of(node) is not None)
 
 
 def _named_parts(a: Formula) -> set[Formula]:
@@ -181,8 +187,15 @@ def _named_parts(a: Formula) -> set[Formula]:
 
 def _with_any(formulas: Iterable[Formula], chosen: Callable[[Formula], bool]) -> tuple[Formula, ...]:
     made: dict[Formula, Formula] = {}
+    taken = {name for f in formulas for name in f.symbols()}
 
     def change(node: Formula) -> Formula | None:
-        return made.setdefault(node, symbol(f"any {len(made)}", *node.shape)) if chosen(node) else None
+        if not chosen(node):
+            return None
+        if node not in made:
+            name = next(x for k in itertools.count() if (x := f"any {k}") not in taken)
+            taken.add(name)
+            made[node] = symbol(name, *node.shape)
+        return made[node]
 
     return tuple(f.rebuild(change) for f in formulas)

@@ -143,7 +143,7 @@ def _at_least(more: sympy.Expr, less: sympy.Expr, claim: Bound) -> bool:
     """Whether more >= less surely, where what is given to be at most 1 is."""
     gap = sympy.expand(more - less)
     for k, relation in enumerate(claim.given):
-        if relation.gts == 1:
+        if relation.gts == 1 and relation.lts.is_nonnegative:
             gap = gap.subs(relation.lts, 1 / (1 + sympy.Symbol(f"k_{k}", nonnegative=True)))
     parts = sympy.fraction(sympy.together(gap))
     return all(certificate(sympy.Integer(0), sympy.expand(part)) is not None for part in parts)
