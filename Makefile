@@ -2,6 +2,7 @@
 # make test     the tests of the project itself
 # make slow     the tests that take longer: processes, a browser, Coq, mutants, corpora of true and false statements
 # make mutants  a thousand planted mistakes, judged by the engines (20 minutes)
+# make install  the command and what its tests need, in .venv, and nothing else
 # make check    format, lint, types
 # make bench    times of the verification, and of attention and models beside their peers (10 minutes)
 # make experiments   does it train, what does the error cost, how does it scale (10 minutes; PROFILE=full: 3 hours, can be resumed)
@@ -10,7 +11,7 @@
 # Each sets up .venv by itself, once; PIP_ARGS is handed to pip.
 
 .DELETE_ON_ERROR:
-.PHONY: verify test slow mutants check bench experiments certificates coq clean
+.PHONY: install verify test slow mutants check bench experiments certificates coq clean
 
 PYTHON ?= python3
 PROFILE ?= quick
@@ -21,6 +22,8 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+install: .venv/.stamp
 
 verify: .venv/.stamp
 	@$(BIN)/almostlinear check --profile quick

@@ -1,4 +1,4 @@
-"""Proofs of the analysis facts: every claim of T.1 to T.4, S.1 and S.2 is proved, no altered one is, and a wrong step raises."""
+"""Proofs of the analysis facts: every claim of T.1 to T.4 and S.1 to S.4 is proved, no altered one is, and a wrong step raises."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from almostlinear.verify.real_numbers import taylor as taylor_ball
 from almostlinear.verify.task import PROFILES, Task
 
 REGISTRY = load()
-STATEMENTS = ("T.1", "T.2", "T.3", "T.4", "S.1", "S.2")
+STATEMENTS = ("T.1", "T.2", "T.3", "T.4", "S.1", "S.2", "S.3", "S.4")
 CLAIMS = [(id, claim.part) for id in STATEMENTS for claim in REGISTRY[id].claims]
 half = sympy.Rational(1, 2)
 b, v = sympy.Symbol("b", positive=True), sympy.Symbol("v", nonnegative=True)

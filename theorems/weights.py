@@ -176,7 +176,7 @@ def centred(a: Formula) -> tuple[Centred, WeightsError] | None:
     error = _error(first.f, second.f) if (first.G, first.V) == (second.G, second.V) else None
     if error is None:
         return None
-    return first, error if error.scores is not None else replace(error, lemmas=(*error.lemmas[:-1], "S.3"))
+    return first, replace(error, lemmas=(*error.lemmas[:-1], "S.3" if error.scores is None else "S.4"))
 
 
 def _bare(node: Formula) -> Formula:

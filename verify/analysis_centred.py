@@ -106,7 +106,9 @@ def centred(claim: Bound) -> Proof:
         _moved(proof, rate, change)
     elif eta is not None and eta.is_Symbol:
         _, _, t = parameter(is_at_most_one(claim, eta))
-        proof.certify(f"2t <= {rate}, with t = u/(u + k)", sympy.cancel(rational(proof, rate, eta, t) - 2 * t))
+        proof.certify(
+            f"2t <= {rate}, with t = u/(u + k)", sympy.cancel(rational(proof, rate, eta, t) - 2 * t), defined=True
+        )
     else:
         raise NotProved("the other kernel is neither A * (1 + eta E) nor that of scores S + D")
     return proof

@@ -275,16 +275,16 @@ class _Maker:
         v = self.letters.norm(d.norm, d.formula)
         trivial = [p for p in d.premises if _is_own_norm(p)]
         premises = [self.concluded(p) for p in d.premises if p not in trivial]
-        rule = self._rule(v, d) if d.error is None else self._lemma(v, d)
+        rule = self._rule(v, d) if d.error is None else self._lemma(v, d, d.error.lemmas)
         if not premises:
             return rule
         conclusion = f"{v} <= {self.letters.text(d.bound)}"
         return self._add(d.rule, (rule, *dict.fromkeys(premises)), conclusion)
 
-    def _lemma(self, v: str, d: Derivation) -> Hypothesis:
+    def _lemma(self, v: str, d: Derivation, ids: Iterable[str]) -> Hypothesis:
         """What other statements say of a norm."""
         text = f"{v} <= {self.letters.text(d.says)}"
-        self.lemmas.setdefault(text, ", ".join(d.error.lemmas) if d.error else "")
+        self.lemmas.setdefault(text, ", ".join(ids))
         return Hypothesis(text, (("lemma", text),))
 
     def _rule(self, v: str, d: Derivation) -> Hypothesis:

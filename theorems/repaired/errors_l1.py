@@ -2,7 +2,7 @@
 
 r, r' = largest row l1 of XW, XW^T; om = largest column l1 of W_V; H = |h|; Lam = om + tau H (r + r');
 eps_1 = 2 eta / (1 + sqrt(1 - eta^2)). Errors are eps_1 times the sizes, and nearly attained, as P changes by at most eps_1 |q| in a row
-whose values q = (G h^T)_i are at most |q| (S.3): the triangle inequality over the terms of P~ - P would give twice that and more.
+whose values q = (G h^T)_i are at most |q| (S.3): the triangle inequality over the terms of P~ - P would give three times that.
 """
 
 from ..formula import define, exp, ones, symbol

@@ -6,10 +6,9 @@ expand to a polynomial with nonnegative coefficients.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import count, product
 
 import sympy
 
@@ -86,7 +85,9 @@ def certificate(derived: sympy.Expr, right: sympy.Expr) -> sympy.Expr | None:
     gap = sympy.powsimp(sympy.expand(right - derived))
     gap = sympy.expand(sympy.simplify(gap)) if not gap.is_polynomial(*gap.free_symbols) else gap
     sizes = [s for s in gap.free_symbols if s.is_integer and s.is_positive]
-    shifted = sympy.expand(gap.subs({s: 1 + sympy.Dummy(f"t_{s.name}", nonnegative=True) for s in sizes}))
+    # Dummies, as a claim may have a symbol of any name.
+    more = {s: sympy.Dummy(f"t_{s.name}", nonnegative=True) for s in sizes}
+    shifted = sympy.expand(gap.subs({s: 1 + t for s, t in more.items()}))
     if shifted == 0:
         return shifted
     if not shifted.is_polynomial(*shifted.free_symbols):
@@ -193,7 +194,7 @@ def _with_any(formulas: Iterable[Formula], chosen: Callable[[Formula], bool]) ->
         if not chosen(node):
             return None
         if node not in made:
-            name = next(x for k in itertools.count() if (x := f"any {k}") not in taken)
+            name = next(x for k in count() if (x := f"any {k}") not in taken)
             taken.add(name)
             made[node] = symbol(name, *node.shape)
         return made[node]
