@@ -83,8 +83,8 @@ def complaints(status: StatementStatus, repaired: set[str], known: dict[str, Any
 def _short(witness: dict[str, Any] | None) -> str:
     if witness is None:
         return "no witness"
-    kept = {k: v for k, v in witness.items() if k in ("n", "d", "inputs", "units", "index", "claimed", "actual")}
-    return json.dumps(kept, ensure_ascii=False)[:400]
+    sizes = [f"{k} = {v}" for k, v in witness.items() if isinstance(v, int) and k != "schema"]
+    return ", ".join([*sizes, f"claimed {witness['claimed']}", f"true {witness['actual']}"])
 
 
 def all_complaints(statuses: Iterable[StatementStatus], registry: Registry, known: dict[str, Any]) -> list[str]:

@@ -140,12 +140,12 @@ def summary(heads: list[Any], about: dict[str, Any]) -> list[str]:
     met = sum(a.eps == eps for a in half)
     needs = [h.adaptive_needs for h in outside if h.adaptive_needs is not None]
     said.append(
-        f"the adaptive backend with at most {n // 2} pivots certifies eps for {met} of these, "
+        f"the adaptive backend with at most {n // 2} features certifies eps for {met} of these, "
         f"a larger error below 2 for {len(half) - met}, nothing for {len(outside) - len(half)}"
     )
-    enough = f"for eps it takes {min(needs)} to {max(needs)} pivots" if needs else ""
+    enough = f"for eps it takes {min(needs)} to {max(needs)} features" if needs else ""
     if len(needs) < len(outside):
-        none = f"for {len(outside) - len(needs)} heads not even all {2 * n} queries and keys as pivots certify eps"
+        none = f"for {len(outside) - len(needs)} heads not even {2 * n} features, all queries and keys as pivots, certify eps"
         enough = f"{enough}; {none}" if enough else none
     said.append(enough)
     return said
@@ -185,7 +185,7 @@ def show(heads: list[Any], about: dict[str, Any]) -> None:
 def _adaptive(head: Any) -> str:
     if head.adaptive is not None:
         return f"{head.adaptive.rank} at {head.adaptive.eps:g}"
-    return "none" if head.adaptive_needs is None else f"{head.adaptive_needs} pivots"
+    return "none" if head.adaptive_needs is None else f"{head.adaptive_needs} features"
 
 
 def _certified(head: Any) -> str:

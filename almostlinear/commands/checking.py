@@ -189,7 +189,8 @@ def _show_check(rows: list[dict[str, Any]], wrong: list[str], progress: Any, plu
         if row["origin"] == "own":
             _suggest(row)
     reused = f", {progress.reused} of them known from before" if progress.reused else ""
-    say(f"{progress.claims} claims examined on {progress.instances} instances{reused}")
+    count = f"{progress.claims} claim{'' if progress.claims == 1 else 's'}"
+    say(f"{count} examined on {progress.instances} instance{'' if progress.instances == 1 else 's'}{reused}")
     for text in wrong:
         say(f"unexpected: {text}")
 

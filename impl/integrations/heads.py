@@ -1,6 +1,6 @@
 """What almost-linear attention guarantees for every head of a model of Hugging Face transformers on a text: the range of its scores after
 exact shifts, the degree and rank that eps asks for there, the certificate, and what the adaptive backend reaches with at most half as many
-pivots as there are tokens.
+features (pivots, or monomials in a measured subspace) as there are tokens.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LADDER = (1.0, 10.0, 100.0, 1000.0)
 
 @dataclass(frozen=True)
 class Adaptive:
-    """``rank`` pivots certify ``row_error`` <= ``eps`` of every row of weights."""
+    """``rank`` features certify ``row_error`` <= ``eps`` of every row of weights."""
 
     eps: float
     rank: int
@@ -45,8 +45,8 @@ class Head:
     guarantees eps on that range (None: none up to 64), ``rank`` its features. ``served`` is the largest range on which a polynomial with
     fewer features than tokens guarantees eps, ``excess`` = range_shifted / served. ``guaranteed``: the certificate for these tensors
     holds, with ``backend`` and ``certified_rank`` features, for ``row_error``; ``saves``: these are fewer than the tokens.
-    ``adaptive``: what half as many pivots as tokens certify, at the smallest multiple of eps; None: nothing. ``adaptive_needs``: the
-    pivots that eps takes; None: more than there are queries and keys.
+    ``adaptive``: what half as many features as tokens certify, at the smallest multiple of eps; None: nothing. ``adaptive_needs``: the
+    features that eps takes; None: more than there are queries and keys.
     """
 
     layer: int
@@ -194,7 +194,7 @@ def served_range(eps: float, d: int, most: int) -> float:
 def reached(
     query: Tensor, key: Tensor, value: Tensor, causal: bool, scale: float | None, eps: float
 ) -> tuple[Adaptive | None, int | None]:
-    """What half as many pivots as tokens certify, at the smallest multiple of eps, and the pivots that eps itself takes."""
+    """What half as many features as tokens certify, at the smallest multiple of eps, and the features that eps itself takes."""
     query, key, value, _, scale, _ = arguments(query, key, value, None, 0.0, scale, False)
     with torch.no_grad():
         inputs = shift(query, key, value, None, scale, causal)
