@@ -16,7 +16,7 @@ from almostlinear.theorems.norms import top
 from almostlinear.theorems.repaired import kernel
 from almostlinear.theorems.sizes import size
 from almostlinear.theorems.statement import Bound
-from almostlinear.verify import analysis, analysis_facts, analysis_rows
+from almostlinear.verify import analysis, analysis_facts, analysis_numbers, analysis_rows
 from almostlinear.verify.analysis import NotProved, Proof
 from almostlinear.verify.backends.ball import precision
 from almostlinear.verify.engines import analysis as engine
@@ -42,7 +42,9 @@ def claim_of(id: str, part: str) -> Bound:
 
 
 # -- what holds --------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("id", "part"), [*CLAIMS, ("C.13r", "error")])
+@pytest.mark.parametrize(
+    ("id", "part"), [*CLAIMS, ("C.13r", "error"), ("depth.3", "rho^m"), ("depth.5", "rank at most (1 + g)^d")]
+)
 def test_a_claim_is_proved(id, part):
     claim = claim_of(id, part)
     record = engine.examine(Task(REGISTRY[id], claim, "hash", PROFILES["quick"], 0))
@@ -61,6 +63,22 @@ def test_what_is_trusted_in_words_is_listed_with_its_claims():
     assert words[analysis_rows.PART_OF_A_ROW] == "S.2 1" and len(words) >= 5
     assert any(claims == "S.2 2, T.1 2 upper" for claims in words.values()), "the mean value theorem is trusted by both"
     assert engine.trusted([replace(r, engine="another") for r in records])["rows"] == []
+
+
+def test_an_induction_on_a_size_by_quotients():
+    m, eps = size("m"), sympy.Symbol("eps", nonnegative=True)
+    two = sympy.Integer(2) ** m
+    for left, right in ((m, two), (1 + m * eps, (1 + eps) ** m), (two, 2 * sympy.factorial(m))):
+        assert analysis_numbers.quotients(Bound(left, right)).is_checked
+    for left, right in (
+        (two, sympy.factorial(m)),
+        (two, m + 1),
+        (-two, -m),
+        ((1 + eps) ** m, 1 + m * eps),
+        (m, m - eps),
+    ):
+        with pytest.raises(NotProved):
+            analysis_numbers.quotients(Bound(left, right))
 
 
 def test_a_weaker_claim_follows():
@@ -150,6 +168,10 @@ ALTERED = {
     "softmax: osc/8": ("S.2", "1", _right(lambda e: e.replace(sympy.tanh, lambda a: sympy.tanh(a / 2)))),
     "softmax: tanh for 2 tanh": ("S.2", "1", _right(lambda e: e / 2)),
     "oscillation: half of the norm": ("S.2", "2", _right(lambda e: e / 2)),
+    "power: one factor less": ("depth.3", "rho^m", _right(lambda e: sympy.exp(sympy.log(e).expand(force=True) / 2))),
+    "power: two terms": ("depth.3", "rho^m", _right(lambda e: 1 + sympy.expand(sympy.log(e), force=True))),
+    "rank: a factor less": ("depth.5", "rank at most (1 + g)^d", _right(lambda e: e / e.args[0])),
+    "rank: a smaller factor": ("depth.5", "rank at most (1 + g)^d", _right(lambda e: (e.args[0] - half) ** e.args[1])),
 }  # fmt: skip
 
 

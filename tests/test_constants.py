@@ -1,7 +1,10 @@
 """Published constants beside derived ones: for every error that the paper passes on, what the norm rules give and the ratio."""
 
+from dataclasses import replace
+
 import pytest
 
+from almostlinear.theorems import maxnorm, ones
 from almostlinear.theorems.registry import load
 from almostlinear.theorems.statement import Bound
 from almostlinear.verify.engines import norms, witness
@@ -41,3 +44,20 @@ def test_a_constant_that_is_too_small_is_said_to_be():
     for claim, record in constants:
         assert claim.part == "errors" and record.strength == "refuted" and "too small" in record.detail["derived"]
         assert 0 < float(record.detail["claimed / derived"].removeprefix("at most ")) < 1
+
+
+def test_what_is_given_to_be_zero_is_zero_times_anything():
+    """The suffix sums of I.6r rest on M + M^T = 1 + I: with one more than zero there, or another matrix, nothing is proved."""
+    made = load()["I.6r"]
+    claim = next(c for c in made.claims if c.part == "3 suffix sums")
+    assert isinstance(claim, Bound) and claim.via is not None
+    wrong = claim.given[0].lts
+
+    def examined(altered):
+        return norms.examine(Task(made, altered, "h", PROFILES["quick"], 0))
+
+    record = examined(claim)
+    assert record is not None and record.detail["derived"] == "0" and record.detail["claimed / derived"] == "1"
+    other = maxnorm(wrong.formula + ones(*wrong.formula.shape))
+    for given in ((), (wrong <= 1,), (other <= 0,)):
+        assert examined(replace(claim, given=given)) is None

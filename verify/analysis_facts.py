@@ -1,6 +1,5 @@
 """Proofs of bounds on functions of one real variable and on matrices to which such functions are applied entry by entry.
 
-    scalar       right - left >= 0 in nonnegative numbers
     entrywise    |phi(x)| <= R(|x|) or max phi(x) <= R(|x|) for a vector or matrix x
     degree       J(b, Degree(b, L)) <= R
     tail         c BesselTail(b, g) <= R           alternation    L <= c Alternation(b, g)
@@ -11,7 +10,7 @@ Each takes a claim, reads its expressions, and proves what these say: nothing is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import sympy
 from flint import fmpq, fmpq_poly
@@ -22,65 +21,21 @@ from almostlinear.theorems.norms import Norm
 from almostlinear.theorems.statement import Bound
 
 from .analysis import NotProved, Proof, derivative
+from .analysis_numbers import EXP, V, hypotheses
 from .nonnegative import certificate
 
-EXP = sympy.exp
 N = sympy.Symbol("N", integer=True, positive=True)
-V = sympy.Symbol("v", nonnegative=True)
 LARGEST_CHECKED = 10
 """Degrees up to which the weights of a divided difference are computed exactly, beside the argument for all degrees."""
 
 
-def _hypotheses(claim: Bound) -> list[sympy.Expr]:
-    """What is given, as expressions that are >= 0."""
-    return [g.gts - g.lts for g in claim.given]
-
-
 def _follows(proof: Proof, says: str, expression: sympy.Expr, claim: Bound) -> None:
     """expression >= 0, by itself or by one hypothesis."""
-    for given in (sympy.Integer(0), *_hypotheses(claim)):
+    for given in (sympy.Integer(0), *hypotheses(claim)):
         if certificate(expression - given) is not None:
             proof.certify(says + (f", as {given} >= 0" if given != 0 else ""), expression - given)
             return
     raise NotProved(f"{says}: {expression} is not surely nonnegative")
-
-
-# -- numbers -----------------------------------------------------------------------------------------------------------
-def scalar(claim: Bound) -> Proof:
-    """right - left >= 0 for all nonnegative values of the symbols and of norms of symbols.
-
-    Raises:
-        NotProved: if no step shows it, or a norm of more than a symbol stands in the claim.
-    """
-    if any(x.formula.op != "symbol" for x in claim.norms()):
-        raise NotProved("a norm of a formula is no number of its own")
-    gap = claim.right - claim.left
-    says = f"{claim.left} <= {claim.right}"
-    proof = Proof()
-    for v in _variables(gap) or [V]:
-        for factor, given in _assisted(claim, v):
-            try:
-                proof.nonnegative(says, gap * factor - given, v)
-            except NotProved:
-                continue
-            if given != 0:
-                proof.argument(
-                    f"a positive factor {factor} of right - left is at least {given}, which is given to be >= 0"
-                )
-            return proof
-    raise NotProved(f"nothing shows that {says}")
-
-
-def _variables(expression: sympy.Expr) -> list[sympy.Symbol]:
-    return sorted((s for s in expression.free_symbols if s.is_nonnegative and not s.is_integer), key=str)
-
-
-def _assisted(claim: Bound, v: sympy.Symbol) -> Iterator[tuple[sympy.Expr, sympy.Expr]]:
-    """Positive factors of right - left, and a hypothesis that is subtracted; first none."""
-    yield sympy.Integer(1), sympy.Integer(0)
-    for given in _hypotheses(claim):
-        for factor in (sympy.Integer(1), EXP(v), EXP(-v)):
-            yield factor, given
 
 
 # -- entries -----------------------------------------------------------------------------------------------------------
@@ -102,7 +57,7 @@ def entrywise(claim: Bound) -> Proof:
     if any(x.norm != "max" or x.formula is not symbols[0] for x in bounds):
         raise NotProved("another norm than that of the matrix")
     at_v = {x: V for x in bounds}
-    right, given = claim.right.subs(at_v), [h.subs(at_v) for h in _hypotheses(claim)]
+    right, given = claim.right.subs(at_v), [h.subs(at_v) for h in hypotheses(claim)]
     proof = Proof()
     proof.argument("a bound on every entry phi(x_i) in |x_i| that does not decrease is one in b, as |x_i| <= b")
     _rising(proof, "the right side does not decrease in b", right)

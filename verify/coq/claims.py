@@ -117,6 +117,20 @@ SCRIPTS: dict[tuple[str, str], str] = {
   pose proof (near_by_taylor n M scores g ltac:(auto) ltac:(auto)) as near. name_weights. entries.
   unfold add at 1, scale at 1. quotients. signs.
   eapply Rle_trans; [apply (kernel_largest n M scores _ (J g (norm_max n n scores))); auto|]. right. unfold Rdiv. ring.""",
+    ("depth.3", "rho^m"): """intros m eps _ pos. induction m as [|m IH]; [rewrite Rmult_0_r, exp_0; simpl; lra|].
+  replace (eps * INR (S m)) with (eps + eps * INR m) by (rewrite S_INR; ring). rewrite exp_plus. cbn [pow].
+  apply Rmult_le_compat; [lra|apply pow_le; lra|apply exp_ineq1_le|exact IH].""",
+    ("depth.5", "rank at most (1 + g)^d"): """intros d g _ _. pose proof (INR_fact_neq_0 g).
+  induction d as [|d IH]; [simpl; right; field; auto|]. pose proof (pos_INR g). pose proof (pos_INR d). pose proof (INR_fact_neq_0 d).
+  replace (/ INR (fact (S d)) * / INR (fact g) * INR (fact (S d + g)))
+    with ((1 + INR g / INR (S d)) * (/ INR (fact d) * / INR (fact g) * INR (fact (d + g)))).
+  - cbn [pow]. apply Rmult_le_compat;
+      [|repeat apply Rmult_le_pos; try apply pos_INR; left; apply Rinv_0_lt_compat, INR_fact_lt_0| |exact IH]; unfold Rdiv.
+    + apply Rplus_le_le_0_compat; [lra|apply Rmult_le_pos; [lra|left; apply Rinv_0_lt_compat, lt_0_INR; lia]].
+    + apply Rplus_le_compat_l. rewrite <- (Rmult_1_r (INR g)) at 2. apply Rmult_le_compat_l; [lra|].
+      rewrite <- Rinv_1. apply Rinv_le_contravar; rewrite ?S_INR; lra.
+  - rewrite Nat.add_succ_l. change (fact (S d)) with (S d * fact d)%nat. change (fact (S (d + g))) with (S (d + g) * fact (d + g))%nat.
+    rewrite !mult_INR, !S_INR, plus_INR. field. repeat split; auto; lra.""",
 }  # fmt: skip
 
 

@@ -80,6 +80,8 @@ def real(e: sympy.Expr) -> str:
         return "exp 1"
     if isinstance(e, (J, T)):
         return f"{type(e).__name__} {_natural_argument(e.args[1])} {_argument(e.args[0])}"
+    if isinstance(e, sympy.binomial):
+        return real(e.rewrite(sympy.factorial))
     if isinstance(e, sympy.factorial):
         return f"INR (fact {_natural_argument(e.args[0])})"
     if isinstance(e, (sympy.exp, sympy.tanh, sympy.Abs)):

@@ -1,7 +1,8 @@
 """Bounds of analysis proved for all sizes: steps of exact algebra that are read off the claim's own expressions.
 
-The ways are those of `analysis_facts`, `analysis_rows` and `analysis_centred`. The basis is "exact" where identities suffice and
-"certificate" where nonnegativity was shown by a factored polynomial; what is trusted in words is listed under "argument" in the evidence.
+The ways are those of `analysis_numbers`, `analysis_facts`, `analysis_rows` and `analysis_centred`. The basis is "exact" where identities
+suffice and "certificate" where nonnegativity was shown by a factored polynomial; what is trusted in words is listed under "argument" in
+the evidence.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from typing import Any
 
 from almostlinear.theorems.statement import Bound
 
-from .. import analysis_centred, analysis_facts, analysis_rows
+from .. import analysis_centred, analysis_facts, analysis_numbers, analysis_rows
 from ..analysis import NotProved, Proof
 from ..evidence import Evidence
 from ..task import Task
 
 ENGINE = "analysis"
 WAYS: tuple[Callable[[Bound], Proof], ...] = (
-    analysis_facts.scalar,
+    analysis_numbers.scalar,
+    analysis_numbers.quotients,
     analysis_rows.relative,
     analysis_facts.entrywise,
     analysis_facts.degree,

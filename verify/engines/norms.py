@@ -14,7 +14,7 @@ import sympy
 
 from almostlinear.theorems.display import plain
 from almostlinear.theorems.formula import Formula, symbol
-from almostlinear.theorems.norms import KINDS, Derivation, Norm, derivations
+from almostlinear.theorems.norms import KINDS, Derivation, Norm, derivations, maxnorm
 from almostlinear.theorems.statement import Bound, Identity
 from almostlinear.theorems.weights import Named, WeightsError, kernel_of
 
@@ -40,6 +40,8 @@ def all_derived(claim: Bound) -> Iterator[tuple[sympy.Expr, tuple[Derivation, ..
     """Bounds on the left side, the best first; see `derive`."""
     spoken = {x for e in (claim.right, *(g.lts for g in claim.given)) for x in e.free_symbols if isinstance(x, Norm)}
     asked = [x for x in sorted(claim.left.free_symbols, key=str) if isinstance(x, Norm) and x not in spoken]
+    if any(g.gts == 0 for g in claim.given):  # what is multiplied by zero need not be spoken of
+        spoken |= {maxnorm(a) for x in asked for a in x.formula.symbols().values()}
     options = []
     for norm in asked:
         if norm.norm not in KINDS:
@@ -146,7 +148,9 @@ def _errors(used: tuple[Derivation, ...]) -> set[WeightsError]:
 
 def ratio(claimed: sympy.Expr, derived: sympy.Expr) -> sympy.Expr:
     """How much looser the claimed bound is: 1, or an expression that is at least 1 for all sizes."""
-    return sympy.factor(sympy.cancel(sympy.powsimp(claimed) / sympy.powsimp(derived))) if derived != 0 else sympy.oo
+    if derived == 0:
+        return sympy.Integer(1) if claimed == 0 else sympy.oo
+    return sympy.factor(sympy.cancel(sympy.powsimp(claimed) / sympy.powsimp(derived)))
 
 
 def same_matrix(task: Task, left: Formula, right: Formula) -> bool:

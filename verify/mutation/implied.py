@@ -24,7 +24,7 @@ from almostlinear.theorems.norms import Norm, is_row_stochastic
 from almostlinear.theorems.statement import Bound
 
 from ..analysis import NotProved
-from ..analysis_facts import scalar
+from ..analysis_numbers import scalar
 from ..engines.norms import certificate, same_matrix
 from ..task import Task
 from .expressions import with_formula
