@@ -83,8 +83,8 @@ def against_sdpa(result: Result, sizes: Sizes) -> None:
         given = inputs("spread", n, d)
         backend = fastest_backend(given, is_causal)
         jobs = {
-            "theirs": lambda given=given, b=backend, c=is_causal: gradients(sdpa(b, given.scale, c), given),
-            "ours": lambda given=given, g=degree, c=is_causal: gradients(ours(g, given.scale, c), given),
+            "theirs": partial(gradients, sdpa(backend, given.scale, is_causal), given),
+            "ours": partial(gradients, ours(degree, given.scale, is_causal), given),
         }
         jobs["ours"]()
         times = in_turns(jobs, repeats, warm_up=False)
@@ -116,7 +116,7 @@ def authors(result: Result, sizes: Sizes) -> None:
         "naive, blocked (theirs)": lambda: blocked_by_key(*given[:3], given.scale),
         "SDPA": lambda: sdpa(backend, given.scale)(*given[:3]),
         "published, degree 2": lambda: published(*given[:3], given.scale),
-        **{f"ours, degree {g}": (lambda g=g: ours(g, given.scale)(*given[:3])) for g in (2, 4)},  # type: ignore[misc]
+        **{f"ours, degree {g}": partial(ours(g, given.scale), *given[:3]) for g in (2, 4)},
     }
     with torch.no_grad():
         naive = in_turns({"naive, blocked (theirs)": runs["naive, blocked (theirs)"]}, 1, warm_up=False)
@@ -141,11 +141,9 @@ def authors(result: Result, sizes: Sizes) -> None:
     best = min((g for g in (2, 4) if errors[f"ours, degree {g}"] <= own_error * (1 + 1e-3)), default=4)
     name = f"ours, degree {best}"
     for against, must, reach in (("published, degree 2", 2.2, 4.0), ("SDPA", 80.0, 150.0)):
-        found = ratio(times[against], times[name])
+        gain = ratio(times[against], times[name])
         what = f"authors' benchmark against {against}"
-        result.targets.append(
-            Target(what, found.value, must, reach, found.low, found.high, error=errors[name], note=name)
-        )
+        result.targets.append(Target(what, gain.value, must, reach, gain.low, gain.high, error=errors[name], note=name))
 
 
 # -- growth with n ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ max |scores| <= 1.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import os
@@ -19,29 +18,35 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import torch
 from rich.console import Console
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.attention import SDPBackend
 
-from almostlinear.impl import almost_linear_attention
 from almostlinear.impl.kernels import cost, serving
+from almostlinear.impl.shifts import Shifted, shift
 
 from .inputs import Inputs, inputs
 from .measure import console, machine, short
-from .peers import exact, gradients, relative
+from .ours import ours
+from .peers import Attention, exact, gradients, relative, sdpa
+
+if TYPE_CHECKING:  # Triton is imported late: whether it interprets is decided then
+    from almostlinear.impl.kernels.launch import Precision
 
 BUDGET = 420.0
 """Seconds after which no further step is begun; the longest step takes less than a minute."""
 BACKENDS = {
     "flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION, "efficient": SDPBackend.EFFICIENT_ATTENTION,
 }  # fmt: skip
-PRECISIONS = ("ieee", "tf32x3", "tf32")
+PRECISIONS: tuple[Precision, ...] = ("ieee", "tf32x3", "tf32")
 EXACT_TOKENS = 8192
 """Tokens up to which errors are taken against exact attention in float64."""
 
@@ -170,7 +175,7 @@ def ceilings(run: Run, side: int) -> dict[str, float]:
     for name, (dtype, narrow) in kinds.items():
         torch.backends.cuda.matmul.allow_tf32 = narrow
         a, b = (torch.randn(side, side, device=run.device).to(dtype) for _ in range(2))
-        found[f"{name} Tflop/s"] = 2 * side**3 / run.milliseconds(lambda a=a, b=b: a @ b) / 1e9  # type: ignore[misc]
+        found[f"{name} Tflop/s"] = 2 * side**3 / run.milliseconds(partial(torch.matmul, a, b)) / 1e9
     torch.backends.cuda.matmul.allow_tf32 = False
     x = torch.empty(side, 8 * side, device=run.device)
     y = torch.empty_like(x)
@@ -195,12 +200,12 @@ def programs(run: Run, case: Case) -> list[dict[str, Any]]:
         "values": cost.values(n, d, e, case.degree, block),
         "slopes": cost.slopes(n, d, e, case.degree, block),
     }
-    rows, first = [], {}
+    rows, first = [], dict[str, Tensor]()
     for precision in PRECISIONS:
         calls = {
-            "moments": lambda p=precision: launch.moments(y, z, case.degree, chunk, p),  # type: ignore[misc]
-            "values": lambda p=precision: launch.values(x, states, case.degree, seen, p),  # type: ignore[misc]
-            "slopes": lambda p=precision: launch.slopes(x, z, states, case.degree, seen, p),  # type: ignore[misc]
+            "moments": partial(launch.moments, y, z, case.degree, chunk, precision),
+            "values": partial(launch.values, x, states, case.degree, seen, precision),
+            "slopes": partial(launch.slopes, x, z, states, case.degree, seen, precision),
         }
         for name, call in calls.items():
             found = call().double()
@@ -218,9 +223,9 @@ def programs(run: Run, case: Case) -> list[dict[str, Any]]:
 def compare(run: Run, case: Case) -> dict[str, Any]:
     """Exact attention on each backend, the torch path and the kernels, forward and backward; errors where float64 is affordable."""
     given = _given(case, run)
-    true = exact(given, case.causal) if case.n <= EXACT_TOKENS and run.device.type == "cpu" else None
-    if true is None and case.n <= EXACT_TOKENS:
-        true = tuple(x.to(run.device) for x in exact(Inputs(*(x.cpu() for x in given[:4]), given.scale), case.causal))
+    true = None
+    if case.n <= EXACT_TOKENS:
+        true = tuple(x.to(run.device) for x in exact(given.to(torch.device("cpu")), case.causal))
     row: dict[str, Any] = {**_described(case), "jobs": {}}
     for name, dtype, attend in _jobs(case, given.scale):
         narrowed = given.to(dtype)
@@ -235,28 +240,17 @@ def compare(run: Run, case: Case) -> dict[str, Any]:
     return row
 
 
-def _jobs(case: Case, scale: float) -> Iterator[tuple[str, torch.dtype, Callable[..., Tensor]]]:
-    def on(backend: SDPBackend) -> Callable[..., Tensor]:
-        def attend(*qkv: Tensor) -> Tensor:
-            with sdpa_kernel([backend]):
-                return scaled_dot_product_attention(*qkv, scale=scale, is_causal=case.causal)
-
-        return attend
-
-    def ours(*qkv: Tensor) -> Tensor:
-        return almost_linear_attention(*qkv, is_causal=case.causal, scale=scale, degree=case.degree)
-
+def _jobs(case: Case, scale: float) -> Iterator[tuple[str, torch.dtype, Attention]]:
     for name, backend in BACKENDS.items():
-        yield f"sdpa {name} bfloat16", torch.bfloat16, on(backend)
-    yield "sdpa efficient float32", torch.float32, on(SDPBackend.EFFICIENT_ATTENTION)
-    yield "torch", torch.float32, ours
-    yield "fused", torch.float32, ours
-    yield "fused bfloat16", torch.bfloat16, ours
+        yield f"sdpa {name} bfloat16", torch.bfloat16, sdpa(backend, scale, case.causal)
+    yield "sdpa efficient float32", torch.float32, sdpa(SDPBackend.EFFICIENT_ATTENTION, scale, case.causal)
+    attend = ours(case.degree, scale, case.causal, backend="auto")
+    yield "torch", torch.float32, attend
+    yield "fused", torch.float32, attend
+    yield "fused bfloat16", torch.bfloat16, attend
 
 
-def _measured(
-    run: Run, attend: Callable[..., Tensor], given: Inputs, true: tuple[Tensor, ...] | None
-) -> dict[str, Any]:
+def _measured(run: Run, attend: Attention, given: Inputs, true: tuple[Tensor, ...] | None) -> dict[str, Any]:
     """Time and errors of (output, dQ, dK, dV), or why there are none."""
     try:
         found = gradients(attend, given)
@@ -271,25 +265,16 @@ def _measured(
     return made
 
 
-@contextlib.contextmanager
-def _path(name: str) -> Iterator[None]:
+def _path(name: str) -> AbstractContextManager[object]:
     """Within it, calls take the torch path or the kernels, as the name says."""
-    known = serving.usable
-    serving.usable = lambda device: name.startswith("fused")  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        serving.usable = known
+    return mock.patch.object(serving, "usable", lambda device: name.startswith("fused"))
 
 
 def _given(case: Case, run: Run) -> Inputs:
-    given = inputs("spread", case.n, case.d, heads=case.heads)
-    return Inputs(*(x.to(run.device) for x in given[:4]), given.scale)
+    return inputs("spread", case.n, case.d, heads=case.heads).to(run.device)
 
 
-def _shifted(given: Inputs, causal: bool) -> Any:
-    from almostlinear.impl.shifts import shift
-
+def _shifted(given: Inputs, causal: bool) -> Shifted:
     return shift(*given[:3], None, given.scale, causal)
 
 

@@ -11,6 +11,7 @@ decaying   coordinates shrink by a constant factor each, in a random basis
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 
 class Inputs(NamedTuple):
-    """Tensors of one kind of precision."""
+    """Tensors of one precision on one device."""
 
     query: Tensor
     key: Tensor
@@ -26,8 +27,12 @@ class Inputs(NamedTuple):
     upstream: Tensor
     scale: float
 
-    def to(self, dtype: torch.dtype) -> Inputs:
-        return Inputs(*(x.to(dtype) for x in self[:4]), self.scale)
+    def each(self, change: Callable[[Tensor], Tensor]) -> Inputs:
+        """With ``change`` made to all four tensors."""
+        return Inputs(change(self.query), change(self.key), change(self.value), change(self.upstream), self.scale)
+
+    def to(self, target: torch.dtype | torch.device) -> Inputs:
+        return self.each(lambda x: x.to(target))
 
 
 def inputs(kind: str, n: int, d: int, *, bound: float = 1.0, heads: int = 1, seed: int = 0, rank: int = 4) -> Inputs:

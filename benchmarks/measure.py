@@ -24,7 +24,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - begun
 
 
-def in_turns(jobs: dict[str, Callable[[], Any]], repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
+def in_turns(jobs: Mapping[str, Callable[[], Any]], repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
     """CPU seconds of every job, round by round; one round more comes first where ``warm_up`` is true, and is not counted."""
     times: dict[str, list[float]] = {name: [] for name in jobs}
     for round_ in range(repeats + warm_up):

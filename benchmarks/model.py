@@ -15,6 +15,7 @@ import torch
 from torch.nn.attention import sdpa_kernel
 
 from almostlinear.impl.models import AlmostLinearTransformer, TransformerConfig
+from almostlinear.impl.models.config import Attention
 
 from .inputs import inputs
 from .measure import Result, Table, Target, console, in_turns, ratio
@@ -25,12 +26,12 @@ WIDER = 3.0
 """Times the weights of queries, keys and values at the start, where attention would hardly matter to the loss: max |scores| near 1."""
 
 
-def model(length: int, attention: str, degree: int | None = None) -> AlmostLinearTransformer:
+def model(length: int, attention: Attention, degree: int | None = None) -> AlmostLinearTransformer:
     """A model of the benchmark, the same for one seed whatever its attention."""
     torch.manual_seed(0)
     config = TransformerConfig(
         vocabulary=VOCABULARY, width=HEADS * HEAD_WIDTH, heads=HEADS, layers=LAYERS, max_length=length,
-        attention=attention, degree=degree, backend="auto" if degree is None else "monomials",  # type: ignore[arg-type]
+        attention=attention, degree=degree, backend="auto" if degree is None else "monomials",
     )  # fmt: skip
     made = AlmostLinearTransformer(config)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ def sdpa(backend: SDPBackend, scale: float, is_causal: bool = False) -> Attentio
 
 def fastest_backend(given: Inputs, is_causal: bool = False) -> SDPBackend:
     """The backend that takes least CPU time for forward and backward on a part of the inputs of at most 4096 tokens."""
-    few = Inputs(*(x[..., :4096, :] for x in given[:4]), given.scale)
+    few = given.each(lambda x: x[..., :4096, :])
     times = {}
     for backend in BACKENDS:
         if backend is SDPBackend.MATH and given.query.shape[-2] > QUADRATIC:
@@ -49,7 +50,7 @@ def fastest_backend(given: Inputs, is_causal: bool = False) -> SDPBackend:
             gradients(run, few)
         except RuntimeError:  # no kernel of this backend for these inputs or this device
             continue
-        times[backend] = min(cpu_seconds(lambda run=run: gradients(run, few)) for _ in range(3))  # type: ignore[misc]
+        times[backend] = min(cpu_seconds(partial(gradients, run, few)) for _ in range(3))
     return min(times, key=times.__getitem__)
 
 

@@ -78,19 +78,20 @@ def train(data: Tensor, length: int, size: int, steps: int, look_every: int, see
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: min(1.0, (k + 1) / WARM_UP))
     make, run = torch.Generator().manual_seed(seed + 1), Run()
 
-    def once(number: int) -> None:
-        tokens = batch(data, length, size, make)
-        if number % look_every == 0 or number == steps - 1:
-            run.looks[number] = look_at(model, tokens[:, :-1])
-        loss = torch.nn.functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimiser.step()
-        schedule.step()
-        run.losses.append(float(loss.detach()))
+    def work() -> None:
+        for number in range(steps):
+            tokens = batch(data, length, size, make)
+            if number % look_every == 0 or number == steps - 1:
+                run.looks[number] = look_at(model, tokens[:, :-1])
+            loss = torch.nn.functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            schedule.step()
+            run.losses.append(float(loss.detach()))
 
-    run.seconds = cpu_seconds(lambda: [once(k) for k in range(steps)])
+    run.seconds = cpu_seconds(work)
     return run
 
 

@@ -25,7 +25,7 @@ from almostlinear.verify.engines.bulk import batch
 from almostlinear.verify.engines.expansion import difference_is_zero
 from almostlinear.verify.extent import extent
 from almostlinear.verify.instances import symbols_of
-from almostlinear.verify.problems import describe, draw
+from almostlinear.verify.problems import Problem, describe, draw
 
 REPEATS = 5
 BATCH = 64
@@ -42,9 +42,20 @@ def evaluated(claim: Identity, backend: Any) -> None:
     run(claim.left), run(claim.right)
 
 
-def balls(claim: Identity, problem: Any) -> None:
+def balls(claim: Identity, problem: Problem) -> None:
     with precision(DEFAULT_BITS):
         evaluated(claim, Balls(problem))
+
+
+def jobs_of(claim: Identity, problem: Problem, many: Problem) -> dict[str, tuple[int, Callable[[], None]]]:
+    """By backend: how many instances its work takes at once, and the work."""
+    return {
+        "mpmath": (1, lambda: evaluated(claim, Points(problem))),
+        "balls, 169 bits": (1, lambda: balls(claim, problem)),
+        "GF(p)": (1, lambda: evaluated(claim, FiniteField(problem, 0))),
+        f"midpoint-radius, {BATCH} at once": (BATCH, lambda: evaluated(claim, MidRadBackend(many))),
+        f"torch float64, {BATCH} at once": (BATCH, lambda: evaluated(claim, Torch64(many))),
+    }
 
 
 def main() -> None:
@@ -57,14 +68,7 @@ def main() -> None:
     for n, d in ((8, 2), (16, 4), (32, 4)):
         sizes = {"n": n, "d": d}
         problem = draw(symbols_of(scalar), describe("uniform", sizes, 1.0, 0))
-        many = batch(scalar, "uniform", sizes, BATCH, 0)
-        jobs: dict[str, tuple[int, Callable[[], Any]]] = {
-            "mpmath": (1, lambda p=problem: evaluated(scalar, Points(p))),
-            "balls, 169 bits": (1, lambda p=problem: balls(scalar, p)),
-            "GF(p)": (1, lambda p=problem: evaluated(scalar, FiniteField(p, 0))),
-            f"midpoint-radius, {BATCH} at once": (BATCH, lambda p=many: evaluated(scalar, MidRadBackend(p))),
-            f"torch float64, {BATCH} at once": (BATCH, lambda p=many: evaluated(scalar, Torch64(p))),
-        }
+        jobs = jobs_of(scalar, problem, batch(scalar, "uniform", sizes, BATCH, 0))
         times: dict[str, list[float]] = {name: [] for name in jobs}
         for _ in range(REPEATS):
             for name, (count, work) in jobs.items():

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.measure import console, short
 
-from .cells import PROFILES, Experiment, Store, collected, write
+from .cells import PROFILES, Cell, Experiment, Found, Store, collected, write
 from .table import EXPERIMENTS
 
 
@@ -62,18 +62,20 @@ def work(experiment: Experiment, profile: str, store: Store, ends: float, fresh:
         if time.monotonic() > ends:
             out.print(f"  the time is up: {len(cells) - k + 1} cells are left for another run")
             return
-        begun = time.monotonic()
-        with out.status(f"\\[{k}/{len(cells)}] {cell.name}") as status:
-            found = experiment.run(
-                cell.parameters,
-                lambda words, k=k, cell=cell: status.update(f"\\[{k}/{len(cells)}] {cell.name}: {words}"),
-            )  # type: ignore[misc]
+        begun, place = time.monotonic(), f"\\[{k}/{len(cells)}] {cell.name}"
+        found = run(experiment, cell, place, out)
         seconds = time.monotonic() - begun
         store.keep(experiment, cell, found, seconds)
-        out.print(f"  \\[{k}/{len(cells)}] {cell.name}: {seconds:.1f} s", highlight=False)
+        out.print(f"  {place}: {seconds:.1f} s", highlight=False)
 
 
-def tell(result: dict, out: Console) -> int:
+def run(experiment: Experiment, cell: Cell, place: str, out: Console) -> Found:
+    """Run one cell; what it says meanwhile is shown behind ``place``."""
+    with out.status(place) as status:
+        return experiment.run(cell.parameters, lambda words: status.update(f"{place}: {words}"))
+
+
+def tell(result: Found, out: Console) -> int:
     """The targets, and how many are missed."""
     for t in result["targets"]:
         sign, mark = ("<=" if t["smaller"] else ">="), ("met" if t["met"] else "MISSED")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -27,13 +27,13 @@ from almostlinear import impl
 from almostlinear.impl.models import AlmostLinearTransformer
 from almostlinear.impl.models.layers import SelfAttention
 from benchmarks.measure import Target, cpu_seconds
+from benchmarks.peers import Attention
 
 from . import text, training
 from .cells import Cell, Experiment, Found, Say
 from .coefficients import polynomial_attention
 from .watch import PROMISED
 
-Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 PLAIN: dict[str, Any] = {
     "backend": "monomials",
     "coefficients": "taylor",
@@ -42,7 +42,14 @@ PLAIN: dict[str, Any] = {
     "shift": True,
     "dtype": "float32",
 }
-SIZES = {**training.SIZES, "family": "gpt", "kind": "exact", "score_limit": None, "sharper": 1.0, "n": 96}
+SIZES: training.Plain = {
+    **training.SIZES,
+    "family": "gpt",
+    "kind": "exact",
+    "score_limit": None,
+    "sharper": 1.0,
+    "n": 96,
+}
 TRAINED, STEPS, TIMED, RATE = 90, 30, 4096, 1e-3
 FLOOR = 3e-6
 """Ten times the relative error that float32 alone makes in these gradients."""
@@ -66,7 +73,7 @@ def replaced(model: AlmostLinearTransformer, attention: Attention) -> Iterator[N
     """Every layer of ``model`` with ``attention``, until the end of the block."""
     kept = [layer.attention for layer in model.blocks]
     for layer in model.blocks:
-        layer.attention = Replaced(layer.attention, attention)  # type: ignore[assignment]
+        layer.register_module("attention", Replaced(layer.attention, attention))
     try:
         yield
     finally:
@@ -97,9 +104,8 @@ def variant(given: dict[str, Any], scale: float, is_causal: bool) -> Attention:
 @cache
 def trained(seed: int, sharper: float) -> AlmostLinearTransformer:
     """A model after TRAINED steps on exact attention, its queries and keys then ``sharper`` times as large."""
-    given = {**SIZES, "seed": seed}
-    model = training.build(given)
-    for _ in steps(model, given, TRAINED, SIZES["rate"], seed):
+    model = training.build({**SIZES, "seed": seed})
+    for _ in steps(model, TRAINED, SIZES["rate"], seed):
         pass
     with torch.no_grad():
         for layer in model.blocks:
@@ -107,15 +113,16 @@ def trained(seed: int, sharper: float) -> AlmostLinearTransformer:
     return model
 
 
-def steps(model: nn.Module, given: dict[str, Any], count: int, rate: float, seed: int) -> Iterator[float]:
-    """AdamW, the rate falling to 0; the gradient norm of every step."""
+def steps(model: nn.Module, count: int, rate: float, seed: int) -> Iterator[float]:
+    """AdamW on batches of SIZES, the rate falling to 0; the gradient norm of every step."""
     make = torch.Generator().manual_seed(2000 + seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
     losses, norms = list[float](), list[float]()
     for k in range(count):
         for group in optimiser.param_groups:
             group["lr"] = rate * (1 - k / count)
-        batch = training.task(given["family"], text.pieces(text.data()[0], given["n"] + 1, given["batch"], make), make)
+        tokens = text.pieces(text.data()[0], SIZES["n"] + 1, SIZES["batch"], make)
+        batch = training.task(SIZES["family"], tokens, make)
         training.one_step(model, optimiser, batch, losses, norms)
         yield norms[-1]
 
@@ -141,7 +148,7 @@ def output_error(model: AlmostLinearTransformer, attention: Attention) -> float:
     worst = 0.0
     for layer in (model.blocks[0], model.blocks[-1]):
         kept: list[Tensor] = []
-        hook = layer.attention.register_forward_pre_hook(lambda _, given, kept=kept: kept.append(given[0]))  # type: ignore[misc]
+        hook = layer.attention.register_forward_pre_hook(lambda _, given, kept=kept: kept.append(given[0]))
         with torch.no_grad():
             model(held()[0][:8])
             hook.remove()
@@ -183,7 +190,7 @@ def run(given: dict[str, Any], say: Say) -> Found:
 def beside(seed: int, sharper: float) -> float:
     """Validation loss after STEPS more steps with exact attention."""
     model = copy.deepcopy(trained(seed, sharper))
-    for _ in steps(model, SIZES, STEPS, RATE, seed):
+    for _ in steps(model, STEPS, RATE, seed):
         pass
     return validation(model)
 
@@ -193,7 +200,7 @@ def continued(model: AlmostLinearTransformer, attention: Attention, seed: int, s
     norms: list[float] = []
     with replaced(model, attention):
         try:
-            norms.extend(steps(model, SIZES, STEPS, RATE, seed))
+            norms.extend(steps(model, STEPS, RATE, seed))
             after: float | None = validation(model)
         except impl.DegreeError:
             after = None
@@ -339,5 +346,5 @@ def cells() -> list[Cell]:
 EXPERIMENT = Experiment(
     name="ablations",
     question="What does each part of the method bring?",
-    version=2, cells=cells, run=run, figures=figures, targets=targets,
+    version=3, cells=cells, run=run, figures=figures, targets=targets,
 )  # fmt: skip

@@ -15,12 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from almostlinear.impl.models import AlmostLinearTransformer, TransformerConfig
 from benchmarks import peers
-from benchmarks.inputs import inputs
+from benchmarks.inputs import Inputs, inputs
 from benchmarks.measure import cpu_seconds
 from benchmarks.ours import ours
 
 from . import text
-from .training import loss_of
+from .training import Kind, loss_of
 
 WARM = 512
 SAMPLE = 64
@@ -49,7 +49,7 @@ def peak(work: Callable[[], Any]) -> float | None:
 def attention(given: dict[str, Any]) -> dict[str, Any]:
     """One head, forward and backward, float32."""
 
-    def run(n: int) -> tuple[Any, tuple[Tensor, ...]]:
+    def run(n: int) -> tuple[Inputs, float, float | None, tuple[Tensor, ...]]:
         made = inputs("spread", n, given["d"], seed=given["seed"])
         kept: list[tuple[Tensor, ...]] = []
         by = (
@@ -60,10 +60,10 @@ def attention(given: dict[str, Any]) -> dict[str, Any]:
         seconds: list[float] = []
         memory = peak(lambda: seconds.append(cpu_seconds(lambda: kept.append(peers.gradients(by, made)))))
         size = sum(x.numel() * x.element_size() for x in kept[0]) / 2**20
-        return (made, seconds[0], None if memory is None else max(0.0, memory - size)), kept[0]
+        return made, seconds[0], None if memory is None else max(0.0, memory - size), kept[0]
 
     run(WARM)
-    (made, seconds, memory), found = run(given["n"])
+    made, seconds, memory, found = run(given["n"])
     few = slice(0, SAMPLE)
     q, k, v = (x.double() for x in made[:3])
     true = torch.softmax(made.scale * q[..., few, :] @ k.mT, -1) @ v
@@ -74,9 +74,9 @@ def attention(given: dict[str, Any]) -> dict[str, Any]:
 def model(given: dict[str, Any]) -> dict[str, Any]:
     """Steps of a whole causal model on one piece of text, and its validation loss after them."""
     torch.manual_seed(given["seed"])
-    n, kind = given["n"], {"attention": "exact"}
+    n, kind = given["n"], Kind(attention="exact")
     if given["kind"] == "almost-linear":
-        kind = {"attention": "almost_linear", "degree": given["degree"], "backend": "monomials"}
+        kind = Kind(attention="almost_linear", degree=given["degree"], backend="monomials")
     config = TransformerConfig(
         vocabulary=256, width=32, heads=4, layers=given["layers"], max_length=n, positions="rotary", scale=1 / 8, **kind
     )
@@ -87,7 +87,7 @@ def model(given: dict[str, Any]) -> dict[str, Any]:
     optimiser = torch.optim.AdamW(made.parameters(), lr=1e-2)
     train, other = text.data()
     make = torch.Generator().manual_seed(given["seed"])
-    losses, seconds = [], []
+    losses, seconds = list[float](), list[float]()
 
     def step() -> None:
         tokens = text.pieces(train, n + 1, 1, make)
@@ -130,11 +130,13 @@ def one_rank(rank: int, given: dict[str, Any], folder: str) -> None:
     )
     made = inputs("spread", n, given["d"], heads=given["heads"], seed=given["seed"])
     span = slice(rank * n // size, (rank + 1) * n // size)
-    leaves = [x[..., span, :].clone().requires_grad_() for x in made[:3]]
+    leaves = query, key, value = [x[..., span, :].clone().requires_grad_() for x in made[:3]]
     found: list[tuple[Tensor, ...]] = []
 
     def once() -> None:
-        out = sequence_parallel_attention(*leaves, scale=made.scale, degree=given["degree"], is_causal=given["causal"])
+        out = sequence_parallel_attention(
+            query, key, value, scale=made.scale, degree=given["degree"], is_causal=given["causal"]
+        )
         found.append((out.detach(), *torch.autograd.grad(out, leaves, made.upstream[..., span, :])))
 
     once()

@@ -24,6 +24,7 @@ from almostlinear.verify import plan
 from almostlinear.verify.backends.ball import precision
 from almostlinear.verify.plan_inputs import Inputs
 from benchmarks.measure import Target
+from benchmarks.ours import ours
 
 from . import text
 from .cells import Cell, Experiment, Found, Say, number
@@ -74,14 +75,14 @@ def paper_model(given: dict[str, Any]) -> tuple[Tensor, Bounded, list[impl.Atten
     d, heads = given["d"], given["heads"]
     x = tokens_of(given, make)
 
+    def weight() -> Tensor:
+        return orthogonal(make, heads, d, d // heads)
+
     def after() -> Bounded:
         return Bounded(orthogonal(make, d, d), given["entry_bound"])
 
     first = after()
-    layers = [
-        impl.AttentionLayer(*(orthogonal(make, heads, d, d // heads) for _ in range(3)), after())
-        for _ in range(given["layers"])
-    ]
+    layers = [impl.AttentionLayer(weight(), weight(), weight(), after()) for _ in range(given["layers"])]
     return x, first, layers, impl.WeightedSum(torch.randn(x.shape, generator=make, dtype=F64) / len(x))
 
 
@@ -103,7 +104,7 @@ def exact_gradients(
         out = scaled_dot_product_attention(query, key, value, is_causal=given["causal"], scale=tau)
         z = out.transpose(-3, -2).flatten(-2)
         z = z + t if given["residual"] else z
-        leaves.append({"input": t, **weights, "after": layer.after.weight})
+        leaves.append({"input": t, **weights, "after": layer.after.get_parameter("weight")})
         t = layer.after(z) + z if given["residual"] else layer.after(z)
     flat = [x, *(leaf for layer in leaves for leaf in layer.values())]
     by_x, *others = torch.autograd.grad(loss(t), flat)
@@ -119,7 +120,7 @@ def norms(
     def up(value: float) -> Fraction:
         return Fraction(max(value, 1e-12) * (1 + SUMS))
 
-    entries = [float(first.limit)]
+    entries, maps = [float(first.limit)], (first, *(layer.after for layer in layers))
     for t, layer in zip(made.states, layers, strict=False):
         weight = layer.query @ layer.key.mT
         entries += [float(y.abs().max()) for y in (t, t @ weight, t @ weight.mT)]
@@ -128,7 +129,7 @@ def norms(
         n=given["n"], d=given["d"], layers=len(layers), heads=given["heads"], entry_bound=up(max(entries)), scale=Fraction(tau),
         score_range=up(max(g.plan.bound for g in made.layers)),
         value_norm=up(max(float(layer.value.abs().sum(-2).max()) for layer in layers)),
-        mlp_norm=up(max(float(g.weight.detach().abs().sum(0).max()) for g in (first, *(layer.after for layer in layers)))),
+        mlp_norm=up(max(float(g.get_parameter("weight").detach().abs().sum(0).max()) for g in maps)),
         gradient=up(total / (given["n"] * given["d"])), residual=given["residual"], causal=given["causal"],
     )  # fmt: skip
 
@@ -219,15 +220,14 @@ def run_transformer(given: dict[str, Any], say: Say) -> Found:
     true, found = gradients(model), []
     for degree in given["degrees"]:
         say(f"degree {degree}")
-        options: dict[str, Any] = {"degree": degree, "backend": "monomials"}
         try:
-            made = gradients(model.with_attention("almost_linear", **options))
+            made = gradients(model.with_attention("almost_linear", degree=degree, backend="monomials"))
         except impl.DegreeError as error:
             found.append({"degree": degree, "refused": str(error)})
             continue
         flat, flat_true = (torch.cat([g.flatten() for g in side]) for side in (made, true))
         parts = {name: measures(a, b) for name, a, b in zip(names, made, true, strict=True) if ".attention." in name}
-        local = [against_certificate(model.config, *each, options) for each in inside]
+        local = [against_certificate(model.config, degree, *each) for each in inside]
         found.append({"degree": degree, "all": measures(flat, flat_true), "weights": parts, "attention": local})
     return {"degrees": found}
 
@@ -256,18 +256,18 @@ def attention_inputs(model: AlmostLinearTransformer, tokens: Tensor) -> list[tup
 
 
 def against_certificate(
-    config: TransformerConfig, query: Tensor, key: Tensor, value: Tensor, upstream: Tensor, options: dict[str, Any]
+    config: TransformerConfig, degree: int, query: Tensor, key: Tensor, value: Tensor, upstream: Tensor
 ) -> dict[str, Any]:
     """Errors of one attention and its gradients beside the bounds of `certify`, truncation and rounding added."""
-    kind = {"is_causal": config.is_causal, "scale": config.score_scale}
-    leaves = [x.clone().requires_grad_() for x in (query, key, value)]
+    causal, scale = config.is_causal, config.score_scale
+    leaves = q, k, v = [x.clone().requires_grad_() for x in (query, key, value)]
 
     def all_of(out: Tensor) -> tuple[Tensor, ...]:
         return (out.detach(), *torch.autograd.grad(out, leaves, upstream))
 
-    true = all_of(scaled_dot_product_attention(*leaves, **kind))
-    made = all_of(impl.almost_linear_attention(*leaves, **kind, **options))
-    known = impl.certify(query, key, value, upstream, **kind, **options)
+    true = all_of(scaled_dot_product_attention(q, k, v, is_causal=causal, scale=scale))
+    made = all_of(ours(degree, scale, causal)(q, k, v))
+    known = impl.certify(query, key, value, upstream, is_causal=causal, scale=scale, degree=degree, backend="monomials")
     shown: dict[str, Any] = {
         "range": known.range_shifted,
         "row_error": math.inf if known.row_error is None else known.row_error,
@@ -381,5 +381,5 @@ def cells() -> list[Cell]:
 EXPERIMENT = Experiment(
     name="gradients",
     question="How far are almost-linear gradients from exact ones, and what do the bounds say?",
-    version=1, cells=cells, run=run, figures=figures, targets=targets,
+    version=2, cells=cells, run=run, figures=figures, targets=targets,
 )  # fmt: skip

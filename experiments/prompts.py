@@ -22,11 +22,17 @@ from benchmarks.measure import Target
 from . import text, training, watch
 from .cells import Cell, Experiment, Found, Say
 
-KINDS: dict[str, dict[str, Any]] = {
+KINDS: dict[str, training.Kind] = {
     "exact": {"attention": "exact"},
     **{f"degree {g}": {"attention": "almost_linear", "degree": g, "backend": "monomials"} for g in (0, 2, 4, 6)},
 }
-FROZEN = {**training.SIZES, "family": "gpt", "kind": "exact", "score_limit": training.LIMIT, "sharper": 1.0}
+FROZEN: training.Plain = {
+    **training.SIZES,
+    "family": "gpt",
+    "kind": "exact",
+    "score_limit": training.LIMIT,
+    "sharper": 1.0,
+}
 PIECES = 8
 TOLERANCE, FAR, APART = 1e-2, 1e-2, 100.0
 
@@ -34,16 +40,15 @@ TOLERANCE, FAR, APART = 1e-2, 1e-2, 100.0
 @cache
 def frozen(seed: int, n: int, rows: int, steps: int) -> AlmostLinearTransformer:
     """A model trained on lower-cased text with exact attention; the prompt has to adapt it to upper-cased text."""
-    given = {**FROZEN, "seed": seed, "n": n + rows, "steps": steps}
-    model = training.build(given)
+    model, rate = training.build({**FROZEN, "seed": seed, "n": n + rows}), FROZEN["rate"]
     source = lowered(text.data()[0])
     make = torch.Generator().manual_seed(3000 + seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=given["rate"], betas=(0.9, 0.95), weight_decay=0.1)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1)
     losses, norms = list[float](), list[float]()
     for k in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = given["rate"] * (1 - k / steps)
-        batch = training.task("gpt", text.pieces(source, n + rows + 1, given["batch"], make), make)
+            group["lr"] = rate * (1 - k / steps)
+        batch = training.task("gpt", text.pieces(source, n + rows + 1, FROZEN["batch"], make), make)
         training.one_step(model, optimiser, batch, losses, norms)
     return model.requires_grad_(False)
 
@@ -68,8 +73,7 @@ def run(given: dict[str, Any], say: Say) -> Found:
     """Train one prompt. Its gradient is set beside the exact one of the same prompt every ``every`` steps."""
     n, rows, seed = given["n"], given["rows"], given["seed"]
     exact = frozen(seed, n, rows, given["pretrained"])
-    kind = dict(KINDS[given["kind"]])
-    model = exact.with_attention(kind.pop("attention"), **kind)
+    model = exact.with_attention(**KINDS[given["kind"]])
     train, other = (uppered(side) for side in text.data())
     held = text.pieces(other, n + 1, 32, torch.Generator().manual_seed(7))
     make = torch.Generator().manual_seed(4000 + seed)
@@ -112,16 +116,13 @@ def look(
 
 def certificate(model: AlmostLinearTransformer, tokens: Tensor, prompt: Tensor) -> dict[str, Any]:
     """Whether the rows of all layers are guaranteed, the prompt included."""
-    found: list[impl.Certificate] = []
+    config, found = model.config, list[impl.Certificate]()
 
     def at(attention: Any, given: tuple[Tensor, ...]) -> None:
-        kind = {
-            "is_causal": True,
-            "scale": model.config.score_scale,
-            "eps": watch.PROMISED,
-            "degree": model.config.degree,
-        }
-        found.append(impl.certify(*attention.heads(given[0]), backend="monomials", **kind))
+        query, key, value = attention.heads(given[0])
+        found.append(impl.certify(
+            query, key, value, is_causal=True, scale=config.score_scale, eps=watch.PROMISED, degree=config.degree, backend="monomials"
+        ))  # fmt: skip
 
     hooks = [layer.attention.register_forward_pre_hook(at) for layer in model.blocks]
     with torch.no_grad():
