@@ -2,6 +2,7 @@
 gradients, truncation by theory and rounding apart (rows.py, roundoff.py).
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,8 +40,9 @@ class Certificate:
     ``guaranteed``: in exact arithmetic every row of weights is within ``eps`` of softmax attention's in l1. ``verdict`` says so, or "not
     guaranteed: ..." and why. ``largest_entry`` of query and key, ``range_given`` >= max|S| of the tensors as they are, ``range_shifted``
     after exact shifts, which decides. ``backend``, ``degree`` (0 for pivots), ``rank`` and ``row_error`` where one was found.
-    ``truncation`` and ``rounding`` bound the errors of output and gradients; their sum holds for what ``almost_linear_attention``
-    returns in ``dtype``.
+    ``truncation`` and ``rounding`` bound the errors of output and gradients (by query, key and value as given: one that is broadcast or
+    shared by a group of heads has the sum of theirs). Their sum holds for what ``almost_linear_attention`` returns with this ``backend``
+    in ``dtype``, where no number underflows; where "auto" turns to exact attention instead, its rounding is torch's.
     """
 
     guaranteed: bool
@@ -91,6 +93,7 @@ def certify(
             "backend", "'exact'", "auto, monomials or adaptive", "exact attention has no truncation to certify"
         )
     eps = DEFAULT_EPS if eps is None else eps
+    given = query, key, value
     query, key, value, bias, scale, _ = arguments(query, key, value, attn_mask, 0.0, scale, enable_gqa)
     if not query.numel() or not key.numel() or not value.numel():
         raise InputError("the shape of query", tuple(query.shape), "without a zero", "there is nothing to certify")
@@ -111,7 +114,8 @@ def certify(
             choice, kept = almost_linear_choice(inputs, degree, eps, backend, MOST_PIVOTS)
         except DegreeError as error:
             return Certificate(False, f"not guaranteed: {error}", **known)
-        return _certificate(inputs, choice, kept, eps, upstream, known)
+        by_query, by_key, by_value = (math.prod(query.shape[:-2]) // math.prod(x.shape[:-2]) for x in given)
+        return _certificate(inputs, choice, kept, eps, upstream, (by_query, by_key, by_value), known)
 
 
 def _known(inputs: Shifted, eps: float) -> dict[str, Any]:
@@ -135,6 +139,7 @@ def _certificate(
     kept: Kept,
     eps: float,
     upstream: Tensor | None,
+    copies: roundoff.Copies,
     known: dict[str, Any],
 ) -> Certificate:
     pivots, near = kept.pivots, None
@@ -150,8 +155,9 @@ def _certificate(
     if near is not None:
         found = rows.within(found, near)
     row_error = found.error.max().item()
-    truncation = rows.errors(inputs, found, upstream, near)
-    rounding = roundoff.errors(inputs, choice, found, upstream, made, near)
+    output, *gradients = rows.errors(inputs, found, upstream, near)
+    truncation = (output, *(x * count for x, count in zip(gradients, copies, strict=False)))
+    rounding = roundoff.errors(inputs, choice, found, upstream, made, near, copies)
     good = row_error <= eps
     verdict = f"guaranteed: every row of weights is within {row_error:.3g} in l1 ({choice.backend}, {choice.what}, rank {choice.rank})"
     if not good:

@@ -196,7 +196,10 @@ def _key_bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
     if not mask.is_floating_point():
         raise InputError("the dtype of attn_mask", mask.dtype, "bool or a floating one", "convert it: attn_mask.bool()")
     padding = mask <= torch.finfo(mask.dtype).min / 2
-    return mask.to(key.dtype).masked_fill(padding, -math.inf)
+    mask = mask.to(torch.promote_types(mask.dtype, key.dtype)).masked_fill(padding, -math.inf)
+    # What is common to all keys cancels: it is taken off before anything is rounded beside it.
+    common = mask.detach().amax(-1, keepdim=True)
+    return (mask - torch.where(common > -math.inf, common, 0)).to(key.dtype)
 
 
 def check_options(degree: int | None, eps: float | None, backend: str) -> None:

@@ -30,11 +30,14 @@ NUMBERS: dict[str, type] = {
     "block": int,
     "group": int,
     "directions": int,
+    "by_pivots": bool,
 }
 """Fields of a choice that the record holds, after its backend."""
 MOST_PIVOTS = 256
 STATE, STATES = 1 << 15, 1 << 22
-"""Numbers kept for the backward pass by one element of the batch, and by all of them: a basis, and pivots or the keys' moments."""
+"""Numbers kept for the backward pass by one element of the batch (more where a basis and pivots need it), and by all of them: a basis,
+and pivots or the keys' moments.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +128,9 @@ def _features(inputs: Shifted, choice: Choice, kept: Kept) -> Features:
 
 def _state(key: Tensor) -> Tensor:
     """Room for what the backward pass needs; none where the batch is so large that it would count."""
-    batch = key.shape[:-2]
-    return key.new_zeros(
-        *batch, STATE if math.prod(batch) * STATE <= STATES else (most_pivots(key) + key.shape[-1]) * key.shape[-1]
-    )
+    batch, d = key.shape[:-2], key.shape[-1]
+    needed = (most_pivots(key) + d) * d
+    return key.new_zeros(*batch, max(needed, STATE) if math.prod(batch) * STATE <= STATES else needed)
 
 
 def most_pivots(key: Tensor) -> int:

@@ -5,7 +5,7 @@ that sum is at most kappa_i sum_j w_j |z_j|, kappa_i = e^{b_i} for monomials and
 pivots, whose features are compared with those of binary64 on all tokens. The normaliser of row i is at least D_i - Delta_i, so rho_i =
 kappa_i W_i/(D_i - Delta_i). Shifts and weights move a kernel by a relative
 
-    delta = 2 u tau |q| |k'| + gamma_{d+4} tau |q0| |k'| + 2 u max |log w| + 4 u,     e = gamma_M + expm1(delta)
+    delta = 2 u tau |q| |k'| + gamma_{d+10} tau |q0| |k'| + 4 u max |log w| + 4 u,     e = gamma_M + expm1(delta)
 
 and, for pivots, what the features are off. In a subspace (subspace.py) B^T x differs by rho |x| from one evaluation to the next, which
 moves scores by tau (4 rho + 2 rho^2) |q| |k| more, and gradients pass through B: |k|_2 stands for |k|, |q|_2 for |q|.
@@ -14,7 +14,9 @@ moves scores by tau (4 rho + 2 rho^2) |q| |k| more, and gradients pass through B
 2. u_i and its products with [v_j, 1] are at most 2 |G_i|_1 |v|/D~_i; all further factors compound to E_i. So
    |err dQ| <= max + mean over i of tau |k'| H_i E_i, and what q0 passes on, tau (|k| + |k0|) mean H_i E_i, H_i = 2 |G_i|_1 |v| rho_i;
    |err dK| <= 2 tau (|q'| + |q0|) sum_i (max_j w_j / W_i) H_i E_i,   |err dV| <= sum_i (max_j w_j / W_i) |G_i| rho_i E_i.
-Assumes round to nearest (no TF32), no underflow or overflow; in the dtype of the computation, before a cast to a narrower result.
+3. Gradients of a tensor that stands for several (broadcast, or shared by a group of heads) are sums of theirs, one rounding each.
+(delta: a mask adds |mask_j| <= |log w_j| + 2 tau |q0| |k'|, its largest entry taken off.) Assumes round to nearest (no TF32), no underflow
+or overflow; in the dtype of the computation, before a cast to a narrower result.
 """
 
 import math
@@ -33,6 +35,8 @@ from .shifts import Shifted
 from .streaming import spans
 from .subspace import Subspace, turned
 
+Copies = tuple[int, int, int]
+
 
 class FeatureErrors(NamedTuple):
     """``size`` kappa, and ``off``: how far the products of features are off, relative to it."""
@@ -48,11 +52,15 @@ def errors(
     upstream: Tensor | None,
     made: FeatureErrors | None,
     near: Subspace | None = None,
+    copies: Copies = (1, 1, 1),
 ) -> tuple[float, ...]:
-    """Bounds on (output,) or on (output, dQ, dK, dV); ``made`` for pivots, None for monomials; ``near`` where a subspace serves."""
+    """Bounds on (output,) or on (output, dQ, dK, dV); ``made`` for pivots, None for monomials; ``near`` where a subspace serves;
+    ``copies``: how many of ``inputs`` each query, key and value as it was given stands for.
+    """
     dtype, (n, d), m = inputs.query.dtype, inputs.query.shape[-2:], inputs.key.shape[-2]
     e, u = inputs.value.shape[-1], unit_roundoff(dtype)
-    kernel = gamma(path_length(choice, max(n, m), d, e), dtype) + math.expm1(min(moved(inputs, near), 700.0))
+    path = gamma(path_length(choice, max(n, m), d, e), dtype)
+    kernel = path + math.expm1(min(moved(inputs, near), 700.0))
     kappa = rows.norm.exp()
     if made is not None:
         kappa, kernel = torch.full_like(kappa, max(made.size, math.exp(choice.bound))), kernel + made.off
@@ -70,7 +78,12 @@ def errors(
     )
     g = upstream.double().abs()
     h = 2 * g.sum(-1) * largest.unsqueeze(-1) * rho * compound
-    return forward, *_gradients(inputs, rows, h, g.amax(-1) * rho * compound, near)
+    found = _gradients(inputs, rows, h, g.amax(-1) * rho * compound, near)
+    # A gradient is at most its bound here over the error of one kernel sum, which is in it.
+    return forward, *(
+        x * count * (1 + gamma(count, dtype) * (1 + 1 / path)) if count > 1 else x
+        for x, count in zip(found, copies, strict=True)
+    )
 
 
 def _gradients(
@@ -112,11 +125,11 @@ def moved(inputs: Shifted, near: Subspace | None = None) -> float:
     centre = inputs.query_centre.double().norm(dim=-1).squeeze(-1)
     whole = inputs.query_sizes().twos + centre
     logs = inputs.log_weights.masked_fill(inputs.log_weights == -math.inf, 0).abs().max().item()
-    scores = (abs(inputs.scale) * (2 * u * whole * key + gamma(d + 4, inputs.query.dtype) * centre * key)).max().item()
+    scores = (abs(inputs.scale) * (2 * u * whole * key + gamma(d + 10, inputs.query.dtype) * centre * key)).max().item()
     if near is not None:
         rho = 2 * turned(near.basis) * near.stretch
         scores += abs(inputs.scale) * (2 * rho + rho**2) * (inputs.query_sizes().twos * key).max().item()
-    return scores + 2 * u * logs + 4 * u
+    return scores + 4 * u * logs + 4 * u
 
 
 def feature_errors(operands: Operands, features: PivotFeatures, precise: PivotFeatures) -> FeatureErrors:

@@ -34,6 +34,7 @@ from .subspace import Subspace
 class Rows(NamedTuple):
     """By row, (..., n) and binary64: ``error`` eps_i, ``slope_error`` eps'_i, ``norm`` b_i, ``least`` and ``off``: D_i and Delta_i over
     W_i, ``total`` W_i. ``kernel_off`` and ``slope_off``: what bounds delta_ij/w_j of p and p' for every i, or its two factors.
+    ``positive``: whether all weights surely are, so that no row is off by more than 2.
     """
 
     error: Tensor
@@ -44,6 +45,7 @@ class Rows(NamedTuple):
     total: Tensor
     kernel_off: tuple[Tensor, Tensor]
     slope_off: tuple[Tensor, Tensor]
+    positive: bool = False
 
 
 def of_monomials(operands: Operands, choice: Choice, stretch: float = 1.0) -> Rows:
@@ -69,6 +71,7 @@ def of_monomials(operands: Operands, choice: Choice, stretch: float = 1.0) -> Ro
         total,
         (_kernel_off(norm, degree, bound), one),
         (_kernel_off(norm, degree - 1, bound), one),
+        positive=True,
     )
 
 
@@ -108,14 +111,15 @@ def within(rows: Rows, near: Subspace) -> Rows:
         rows.total,
         off(rows.kernel_off),
         off(rows.slope_off),
+        rows.positive,
     )
 
 
 def errors(inputs: Shifted, rows: Rows, upstream: Tensor | None, near: Subspace | None = None) -> tuple[float, ...]:
     """Bounds on (output,) or on (output, dQ, dK, dV)."""
     spread = _spread(inputs)
-    half = rows.error.clamp_max(2) / 2
-    output = (half.amax(-1, keepdim=True) * spread).max().item() * OUTWARD
+    half = (rows.error.clamp_max(2) if rows.positive else rows.error) / 2
+    output = torch.nan_to_num(half.amax(-1, keepdim=True) * spread, nan=math.inf).max().item() * OUTWARD
     if upstream is None:
         return (output,)
     g = upstream.double().abs()
@@ -137,7 +141,8 @@ def errors(inputs: Shifted, rows: Rows, upstream: Tensor | None, near: Subspace 
         by_query = by_query + tau * near.key_off * (whole.amax(-1) + whole.mean(-1))
         by_key = by_key + tau * near.query_off * (columns[0] + shares + whole.sum(-1) / kept)
     by_value = _column(inputs, rows, g.amax(-1), rows.kernel_off, rows.error * g.amax(-1), torch.zeros_like(half))
-    return output, *(x.max().item() * OUTWARD for x in (by_query, by_key, by_value))
+    found = (torch.nan_to_num(x, nan=math.inf) for x in (by_query, by_key, by_value))
+    return output, *(x.max().item() * OUTWARD for x in found)
 
 
 def _column(

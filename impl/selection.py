@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from . import adaptive, cost, kernels, polynomial, subspace, tail
@@ -37,7 +38,7 @@ class Choice:
     shifts, ``rank`` features, ``row_error``: l1 error of every row of weights in exact arithmetic (0 for exact attention, infinite:
     nothing is guaranteed) for the ``eps`` asked. ``row_scale * column_scale`` is the scale; ``chunk`` tokens are held at a time, in
     causal blocks of ``block`` (0: none). They are of ``group`` elements of the first batch dimension. ``reason``: why this one. The
-    adaptive backend uses pivots (``degree`` 0) or monomials, in ``directions`` coordinates of a subspace (0: in all coordinates).
+    adaptive backend uses pivots (``by_pivots``, ``degree`` 0) or monomials, in ``directions`` coordinates of a subspace (0: in all).
     """
 
     backend: str
@@ -53,6 +54,7 @@ class Choice:
     group: int
     reason: str
     directions: int = 0
+    by_pivots: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} on scores up to {self.bound:.4g}"
@@ -62,10 +64,6 @@ class Choice:
         """The features, in words."""
         made = f"{self.rank} pivots" if self.by_pivots else f"degree {self.degree}"
         return f"{made} in {self.directions} directions" if self.directions else made
-
-    @property
-    def by_pivots(self) -> bool:
-        return self.backend == "adaptive" and self.degree == 0
 
 
 class Kept(NamedTuple):
@@ -78,15 +76,19 @@ class Kept(NamedTuple):
 def choose(inputs: Shifted, degree: int | None, eps: float, backend: str, most: int) -> tuple[Choice, Kept]:
     """The cheapest backend that meets eps or the one asked for, and what it made of the data (at most ``most`` pivots).
 
-    Raises InputError for NaN and inf, DegreeError where the backend asked for cannot meet eps.
+    Raises InputError for NaN and inf, DegreeError where the backend asked for cannot meet eps or numbers would underflow.
     """
     check_finite(inputs)
     decision = _Decision(inputs, eps, most)
+    if degree is not None and backend not in ("auto", "monomials"):
+        raise InputError(
+            "degree", degree, f"left out for backend={backend!r}", "use backend='monomials', or give eps alone"
+        )
+    if decision.unserved is not None:
+        if degree is None and backend in ("auto", "exact"):
+            return decision.exact("the range of numbers is too small for anything else"), Kept()
+        raise decision.unserved
     if degree is not None:
-        if backend not in ("auto", "monomials"):
-            raise InputError(
-                "degree", degree, f"left out for backend={backend!r}", "use backend='monomials', or give eps alone"
-            )
         polynomial.check_positive(degree, decision.bound)
         return decision.monomials(degree, decision.a_priori(degree), "the degree was given"), Kept()
     if backend == "exact":
@@ -106,6 +108,8 @@ def almost_linear_choice(
     if choice.backend != "exact":
         return choice, kept
     decision = _Decision(inputs, eps, min(most, inputs.query.shape[-2] // 2, inputs.key.shape[-2] // 2))
+    if decision.unserved is not None:
+        raise decision.unserved
     try:
         return decision.monomials(*decision.degree(), "exact attention is left out"), Kept()
     except DegreeError as none:
@@ -122,7 +126,10 @@ class _Decision:
         self.inputs, self.eps, self.most = inputs, eps, most
         self.queries, self.keys = inputs.query_sizes(), inputs.key_sizes()
         self.bound = bound_between(self.queries, self.keys, inputs.scale)
-        self.scales = balance_of(self.queries.largest, self.keys.largest, inputs.scale)
+        self.unserved = unserved(inputs, self.bound)
+        self.scales = (1.0, inputs.scale)
+        if self.unserved is None:
+            self.scales = balance_of(self.queries.largest, self.keys.largest, inputs.scale)
         self.longest = self.keys.twos * abs(self.scales[1])
         *batch, n, self.d = inputs.query.shape
         e = inputs.value.shape[-1]
@@ -193,7 +200,7 @@ class _Decision:
         chunks = chunk_sizes(self.inputs, max(rank, p), rank, p)
         directions = 0 if near is None else p
         choice = Choice(
-            "adaptive", 0, bound, rank, found.row_error, self.eps, *self.scales, *chunks, reason, directions
+            "adaptive", 0, bound, rank, found.row_error, self.eps, *self.scales, *chunks, reason, directions, True
         )
         return choice, Kept(found.pivots, None if near is None else near.basis)
 
@@ -348,6 +355,23 @@ def chunk_sizes(inputs: Shifted, rank: int, lower_rank: int, directions: int = 0
     wide = e * d * max(lower_rank, 1)
     block = max(adaptive.SMALLEST_BLOCK, min(LARGEST_BLOCK, 2 ** round(math.log2(wide) / 2)))
     return max(1, chunk // block) * block, block, group
+
+
+def unserved(inputs: Shifted, bound: float) -> DegreeError | None:
+    """Why no features serve: scores that are no numbers, or a row whose every key has a weight so small that its sums would underflow."""
+    if not math.isfinite(bound):
+        return DegreeError("a bound on the scores", bound, "finite", "shrink queries and keys, or use float64")
+    smallest = inputs.smallest_weight()
+    # Half of the exponents are left to the features, and what underflows is then below any rounding.
+    lowest = math.log(torch.finfo(inputs.query.dtype).tiny) / 2 + bound
+    if smallest >= min(lowest, 0.0):
+        return None
+    return DegreeError(
+        "the logarithm of the largest weight that a row sees",
+        f"{smallest:.4g}",
+        f"at least {min(lowest, 0.0):.4g}, below that of all rows",
+        "shrink the spread of attn_mask or of the keys under a causal mask, or use float64 or exact attention",
+    )
 
 
 def check_finite(inputs: Shifted) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import DegreeError
+from .errors import DegreeError, NonFiniteError
 from .score_range import PIECE, Sizes, sizes
 from .streaming import spans
 
@@ -42,13 +42,26 @@ class Shifted(NamedTuple):
         """Norms of the shifted queries."""
         return sizes(self.query, self.query_centre)
 
+    def smallest_weight(self) -> float:
+        """The logarithm of the largest weight that a row sees, of the row where it is least; rows that see padding alone left out."""
+        if not self.is_causal:  # the largest of all is 1
+            return 0.0
+        seen = self.log_weights.cummax(-2).values
+        return seen.masked_fill(seen == -math.inf, 0).min().item()
+
     def key_sizes(self) -> Sizes:
         """Norms of the shifted keys that are no padding."""
         return sizes(self.key, self.key_centre, self.keep)
 
 
 def shift(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, is_causal: bool) -> Shifted:
-    """The means of queries and of keys that are no padding, and what they leave as weights. ``bias`` (..., m) or None."""
+    """The means of queries and of keys that are no padding, and what they leave as weights. ``bias`` (..., m) or None.
+
+    Raises NonFiniteError for a bias that is NaN or +inf.
+    """
+    if bias is not None and not (bias < math.inf).all():
+        count = int((~(bias < math.inf)).sum())
+        raise NonFiniteError("the number of entries of attn_mask that are NaN or +inf", count, "0", "-inf is padding")
     keep = None if bias is None else (bias > -math.inf).to(key.dtype).unsqueeze(-1)
     query_centre = query.mean(-2, keepdim=True)
     key_centre = (
@@ -82,8 +95,8 @@ def inverse_normaliser(normaliser: Tensor, inputs: Shifted, what: str) -> Tensor
 
 
 def inverse_of(normaliser: Tensor, hidden: Tensor | None, smallest: float, what: str) -> Tensor:
-    """1/normaliser, in place, 0 where ``hidden``; raises DegreeError where the ``smallest`` of the others is not positive."""
-    if not smallest > 0:
+    """1/normaliser, in place, 0 where ``hidden``; raises DegreeError where the ``smallest`` of the others is no positive normal number."""
+    if not smallest >= torch.finfo(normaliser.dtype).tiny:
         raise DegreeError(
             f"the smallest normaliser {what}",
             f"{smallest:.3g}",

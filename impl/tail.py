@@ -23,6 +23,8 @@ from .rounding import gamma
 from .streaming import spans
 
 CHUNK, BLOCK = 2048, 64
+MOST = 700.0
+"""Largest b of which e^b is a number."""
 
 
 class RowMoments(NamedTuple):
@@ -48,20 +50,24 @@ def row_moments(
     features = Monomials(operands.d, 2, inputs.query)
     length = CHUNK + math.ceil((inputs.key.shape[-2] + keys) / CHUNK) + features.weights.shape[0] + 2 * operands.d + 32
     lost = gamma(2 * length, inputs.query.dtype)
+    tiny, count = torch.finfo(inputs.query.dtype).tiny, inputs.key.shape[-2] + keys
     for span, sums, x in _sums(operands, features, elsewhere):
         total, first, second = operands.rows(sums, span.stop - span.start).double().unbind(-1)
         size = operands.rows(x, span.stop - span.start).double().norm(dim=-1)
         norm = (size * longest.unsqueeze(-1) * (1 + 1e-6)).clamp_max(bound)
         weight = torch.where(total > 0, total, 1)
-        mean = (first / weight - 2 * lost * norm).clamp_min(-bound)
-        square = torch.minimum((second / weight + 2 * lost * norm**2) * (1 + 2 * lost), norm**2)
+        # What vanishes below the normal numbers: of each factor, and of each product with a weight.
+        under, reach = 4 * tiny * (1 + count / weight), 1 + size + longest.unsqueeze(-1)
+        mean = (first / weight - 2 * lost * norm - under * math.sqrt(operands.d) * reach).clamp_min(-bound)
+        above = 2 * lost * norm**2 + under * operands.d * reach**2
+        square = torch.minimum((second / weight + above) * (1 + 2 * lost), norm**2)
         yield span, RowMoments(total, mean, square, norm)
 
 
 def tails(rows: RowMoments, degree: int, bound: float) -> Tensor:
     """Delta_i / W_i of one degree, (..., c); degree -1 is the polynomial 0."""
     if degree < 0:
-        return torch.full_like(rows.norm, math.exp(bound) * OUTWARD)
+        return torch.full_like(rows.norm, math.exp(bound) * OUTWARD if bound <= MOST else math.inf)
     power = rows.square.sqrt() if degree == 0 else rows.norm ** (degree - 1) * rows.square
     return power * (remainder_factor(degree, bound) * OUTWARD)
 
@@ -93,7 +99,9 @@ def largest_row_errors(
 
 
 def remainder_factor(degree: int, bound: float) -> float:
-    """c_g = sum_m b^m/(g+1+m)!, rounded up."""
+    """c_g = sum_m b^m/(g+1+m)!, rounded up; infinite for b > MOST."""
+    if bound > MOST:
+        return math.inf
     term = 1 / math.factorial(degree + 1)
     total, m = term, 0
     while term > 1e-18 * total or m < 2 * bound:
