@@ -30,7 +30,7 @@ from benchmarks.measure import Target, cpu_seconds
 from benchmarks.peers import Attention
 
 from . import text, training
-from .cells import Cell, Experiment, Found, Say
+from .cells import ADAPTIVE, Cell, Experiment, Found, Say
 from .coefficients import polynomial_attention
 from .watch import PROMISED
 
@@ -339,7 +339,8 @@ def cells() -> list[Cell]:
                 }
                 words = "real scores" if sharper == 1 else "scores a tenth"
                 quick = name not in slow if sharper == 1 else name in few
-                made.append(Cell(f"{name}; {words}, seed {seed}", given, quick and seed == 0))
+                revision = ADAPTIVE if given["backend"] == "adaptive" else 0
+                made.append(Cell(f"{name}; {words}, seed {seed}", given, quick and seed == 0, revision))
     return made
 
 

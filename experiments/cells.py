@@ -21,6 +21,8 @@ from benchmarks.measure import Target, machine
 SCHEMA = 1
 DIGITS = 7
 PROFILES = ("quick", "full")
+ADAPTIVE = 1
+"""Revision of cells with adaptive attention."""
 STORE = Path(".almostlinear") / "experiments"
 RESULTS = Path(__file__).parent / "results"
 Found = dict[str, Any]
@@ -29,11 +31,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: ``name`` for people; ``parameters`` decide everything that ``found`` depends on; ``quick`` cells are in both profiles."""
+    """One run: ``name`` for people; ``parameters`` decide everything that ``found`` depends on; ``quick`` cells are in both profiles;
+    ``revision`` grows when the method that this cell alone runs changes what is found.
+    """
 
     name: str
     parameters: dict[str, Any]
     quick: bool = False
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Experiment:
     def key(self, cell: Cell) -> str:
         """The hash under which a cell is kept."""
         content = {"experiment": self.name, "version": self.version, "parameters": cell.parameters}
+        content |= {"revision": cell.revision} if cell.revision else {}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:20]
 
 

@@ -29,7 +29,7 @@ from almostlinear.impl.models.config import Attention
 from benchmarks.measure import Target, cpu_seconds
 
 from . import text, watch
-from .cells import Cell, Experiment, Found, Say, number
+from .cells import ADAPTIVE, Cell, Experiment, Found, Say, number
 
 
 class Kind(TypedDict, total=False):
@@ -345,7 +345,7 @@ def cells() -> list[Cell]:
             driven = "driven, " if given["sharper"] != 1 else ""
             limit = f", limit {given['score_limit']:g}" if given["score_limit"] else ""
             name = f"{driven}{family}{limit}, {kind}, {sizes['layers']} layers, {sizes['steps']} steps, seed {seed}"
-            made.append(Cell(name, given, quick))
+            made.append(Cell(name, given, quick, ADAPTIVE if kind == "adaptive" else 0))
 
     for seed in range(3):
         for family in FAMILIES:

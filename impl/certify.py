@@ -17,7 +17,7 @@ from .operands import Operands
 from .operator import MOST_PIVOTS
 from .plan import DEFAULT_EPS
 from .score_range import bound_between, largest_entry, sizes
-from .selection import Choice, Kept, almost_linear_choice
+from .selection import Choice, Kept, almost_linear_choice, unserved
 from .shifts import Shifted, shift
 from .streaming import exact_precision
 from .validation import check_shape
@@ -114,6 +114,9 @@ def certify(
             choice, kept = almost_linear_choice(inputs, degree, eps, backend, MOST_PIVOTS)
         except DegreeError as error:
             return Certificate(False, f"not guaranteed: {error}", **known)
+        refused = unserved(inputs, choice.bound)
+        if refused is not None:
+            return Certificate(False, f"not guaranteed: {refused}", **known)
         by_query, by_key, by_value = (math.prod(query.shape[:-2]) // math.prod(x.shape[:-2]) for x in given)
         return _certificate(inputs, choice, kept, eps, upstream, (by_query, by_key, by_value), known)
 

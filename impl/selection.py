@@ -84,10 +84,11 @@ def choose(inputs: Shifted, degree: int | None, eps: float, backend: str, most: 
         raise InputError(
             "degree", degree, f"left out for backend={backend!r}", "use backend='monomials', or give eps alone"
         )
-    if decision.unserved is not None:
+    refused = decision.unserved if degree is None else unserved(inputs, decision.bound, promised=False)
+    if refused is not None:
         if degree is None and backend in ("auto", "exact"):
             return decision.exact("the range of numbers is too small for anything else"), Kept()
-        raise decision.unserved
+        raise refused
     if degree is not None:
         polynomial.check_positive(degree, decision.bound)
         return decision.monomials(degree, decision.a_priori(degree), "the degree was given"), Kept()
@@ -128,7 +129,7 @@ class _Decision:
         self.bound = bound_between(self.queries, self.keys, inputs.scale)
         self.unserved = unserved(inputs, self.bound)
         self.scales = (1.0, inputs.scale)
-        if self.unserved is None:
+        if math.isfinite(self.bound):
             self.scales = balance_of(self.queries.largest, self.keys.largest, inputs.scale)
         self.longest = self.keys.twos * abs(self.scales[1])
         *batch, n, self.d = inputs.query.shape
@@ -357,19 +358,21 @@ def chunk_sizes(inputs: Shifted, rank: int, lower_rank: int, directions: int = 0
     return max(1, chunk // block) * block, block, group
 
 
-def unserved(inputs: Shifted, bound: float) -> DegreeError | None:
-    """Why no features serve: scores that are no numbers, or a row whose every key has a weight so small that its sums would underflow."""
+def unserved(inputs: Shifted, bound: float, *, promised: bool = True) -> DegreeError | None:
+    """Why no features serve: scores that are no numbers, or a row whose every key has a weight so small that its sums would underflow;
+    with the smallest e^s beside it where an error is ``promised``.
+    """
     if not math.isfinite(bound):
         return DegreeError("a bound on the scores", bound, "finite", "shrink queries and keys, or use float64")
     smallest = inputs.smallest_weight()
     # Half of the exponents are left to the features, and what underflows is then below any rounding.
-    lowest = math.log(torch.finfo(inputs.query.dtype).tiny) / 2 + bound
-    if smallest >= min(lowest, 0.0):
+    lowest = min(math.log(torch.finfo(inputs.query.dtype).tiny) / 2 + bound * promised, 0.0)
+    if smallest >= lowest:
         return None
     return DegreeError(
-        "the logarithm of the largest weight that a row sees",
+        "the logarithm of the largest weight that a row sees, the largest of all being 1,",
         f"{smallest:.4g}",
-        f"at least {min(lowest, 0.0):.4g}, below that of all rows",
+        f"at least {lowest:.4g}" + f" on scores up to {bound:.4g}" * promised,
         "shrink the spread of attn_mask or of the keys under a causal mask, or use float64 or exact attention",
     )
 

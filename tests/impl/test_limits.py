@@ -157,3 +157,11 @@ def test_an_upstream_gradient_of_zeros_is_no_nan():
     draw = uniform(10)
     known = certify(draw(32, 4), draw(32, 4), draw(32, 4), torch.zeros(32, 4, dtype=F64), scale=1e3, degree=2)
     assert known.truncation is not None and not any(math.isnan(x) for x in vars(known.truncation).values())
+
+
+def test_a_degree_that_was_given_runs_without_a_promise():
+    draw, n = uniform(11), 32
+    q, k, v = 8 * draw(n, 4).float(), 8 * draw(n, 4).float(), draw(n, 2).float()
+    known = certify(q, k, v, is_causal=True, scale=1.0, degree=4)
+    assert known.range_shifted > 44 and not known.guaranteed
+    assert almost_linear_attention(q, k, v, is_causal=True, scale=1.0, degree=4).isfinite().all()
