@@ -82,8 +82,12 @@ def arguments(
     dropout_p: float,
     scale: float | None,
     enable_gqa: bool,
+    *,
+    all_keys: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float, torch.dtype]:
-    """Checked arguments of the operator, of one dtype and equal leading dimensions, and the dtype of the result."""
+    """Checked arguments of the operator, of one dtype and equal leading dimensions, and the dtype of the result; what a mask adds to every
+    key is taken off where ``all_keys`` are here.
+    """
     if dropout_p:
         raise InputError("dropout_p", dropout_p, "0", "drop outputs instead, or use exact attention")
     _check_kinds(query=query, key=key, value=value)
@@ -95,7 +99,7 @@ def arguments(
     if query.shape[-1] == 0:
         query, key = (x.new_zeros(*x.shape[:-1], 1) for x in (query, key))
         scale = 1.0 if scale is None else scale
-    bias = None if attn_mask is None else _key_bias(attn_mask, query, key)
+    bias = None if attn_mask is None else _key_bias(attn_mask, query, key, all_keys)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
     if not math.isfinite(scale):
         raise InputError("scale", scale, "finite", "pass another, or leave it out for 1/sqrt(d)")
@@ -169,7 +173,7 @@ def _broadcast(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tenso
     return query, key, value
 
 
-def _key_bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
+def _key_bias(mask: Tensor, query: Tensor, key: Tensor, all_keys: bool) -> Tensor:
     """The mask as one logarithmic weight a key, (..., m); -inf for padding."""
     n, m = query.shape[-2], key.shape[-2]
     if mask.ndim >= 2 and mask.shape[-2] != 1:
@@ -197,6 +201,8 @@ def _key_bias(mask: Tensor, query: Tensor, key: Tensor) -> Tensor:
         raise InputError("the dtype of attn_mask", mask.dtype, "bool or a floating one", "convert it: attn_mask.bool()")
     padding = mask <= torch.finfo(mask.dtype).min / 2
     mask = mask.to(torch.promote_types(mask.dtype, key.dtype)).masked_fill(padding, -math.inf)
+    if not all_keys:
+        return mask.to(key.dtype)
     # What is common to all keys cancels: it is taken off before anything is rounded beside it.
     common = mask.detach().amax(-1, keepdim=True)
     return (mask - torch.where(common > -math.inf, common, 0)).to(key.dtype)

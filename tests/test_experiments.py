@@ -285,9 +285,10 @@ def test_a_driven_run_that_is_not_flagged_is_not_passed_over() -> None:
 
 
 def test_a_refused_degree_ends_a_run() -> None:
-    """Adaptive attention that needs more pivots than it may have."""
-    found = record(kind="adaptive", sharper=100.0)["found"]
-    assert found["refused"]["step"] == 0 and "pivots" in found["refused"]["why"]
+    """Adaptive attention that needs more pivots than it may have, or whose sums would underflow."""
+    for family, why in (("bert", "pivots"), ("gpt", "the largest weight that a row sees")):
+        found = record(kind="adaptive", sharper=100.0, family=family)["found"]
+        assert found["refused"]["step"] == 0 and why in found["refused"]["why"]
     assert "probe" not in found and not found["losses"]
     judged = training.verdict(found, record()["found"], None)
     assert judged["warned"] == judged["departed"] == 0

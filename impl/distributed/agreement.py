@@ -34,17 +34,22 @@ class Shared(NamedTuple):
 def shift(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float, is_causal: bool, link: Exchange
 ) -> tuple[Shifted, Shared]:
-    """``shifts.shift`` with the means and the largest weight of all tokens."""
+    """``shifts.shift`` with the means and the largest weight of all tokens; what the mask adds to all keys is taken off first."""
     keep = None if bias is None else (bias > -math.inf).to(key.dtype).unsqueeze(-1)
     seen = key.sum(-2, keepdim=True) if keep is None else keep.mT @ key
     kept = key.new_full(key.shape[:-2], key.shape[-2]) if keep is None else keep.sum((-2, -1))
-    counts = torch.stack([torch.full_like(kept, query.shape[-2]), torch.full_like(kept, key.shape[-2]), kept]).double()
-    each = link.gather(counts, "the numbers of tokens")
+    largest = torch.zeros_like(kept) if bias is None else bias.amax(-1)
+    sizes_here = torch.full_like(kept, query.shape[-2]), torch.full_like(kept, key.shape[-2])
+    each = link.gather(torch.stack([*sizes_here, kept, largest]).double(), "the numbers of tokens")
     (queries, keys), kept = each.sum(0)[:2].flatten(1)[:, 0].long().tolist(), each.sum(0)[2]
     sums = link.sum(torch.cat([query.sum(-2, keepdim=True), seen], -1), "the sums of queries and keys")
     query_sum, key_sum = sums.split(query.shape[-1], -1)
     query_centre = query_sum / queries
     key_centre = key_sum / kept.clamp_min(1)[..., None, None].to(key.dtype)
+    common = each[:, 3].amax(0)
+    common = torch.where(common > -math.inf, common, 0).to(key.dtype).unsqueeze(-1)
+    if bias is not None or common.any():
+        bias = (key.new_zeros(key.shape[:-1]) if bias is None else bias) - common
     logs = log_weights(key, bias, query_centre, key_centre, scale)
     inputs = Shifted(query, key, value, query_centre, key_centre, logs, keep, scale, is_causal)
     sizes, largest = _ranges(inputs, link)

@@ -108,7 +108,7 @@ def _checked(
     degree: int | None,
     eps: float | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None, float, torch.dtype]:
-    found = arguments(query, key, value, attn_mask, 0.0, scale, enable_gqa)
+    found = arguments(query, key, value, attn_mask, 0.0, scale, enable_gqa, all_keys=False)
     check_options(degree, eps, "monomials")
     check_tensors(None, query=found[0], key=found[1], value=found[2])
     n, m = found[0].shape[-2], found[1].shape[-2]

@@ -189,7 +189,7 @@ def traffic(rank: int, cells: list[tuple[int, bool]], degree: int) -> list[tuple
 
 def test_the_volume_does_not_depend_on_the_number_of_tokens() -> None:
     d, e, k, heads = 4, 5, math.comb(4 + 3, 3), 6
-    small = heads * (2 * 3 + 2 * d + (2 * d + 5) + 3 * d) * 8 + 8 * (1 + 2 * 14) + 4 + 8
+    small = heads * (2 * 4 + 2 * d + (2 * d + 5) + 3 * d) * 8 + 8 * (1 + 2 * 14) + 4 + 8
     cells = [(n, is_causal) for is_causal in (False, True) for n in (100, 3000)]
     for short, long, causal_short, causal_long in ranks.run(2, traffic, cells, 3):
         assert short == long and causal_short == causal_long
