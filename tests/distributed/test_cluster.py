@@ -121,16 +121,19 @@ def late_and_deadly(cell: Cell, plugins: Sequence[str]) -> Found:
 
 
 def test_without_a_second_try_the_innocent_would_be_blamed(dask: Dask) -> None:
-    """dask blames all that waited for the worker that died: what the second try is for."""
+    """dask blames all that waited for the worker that died: what the second try is for. Who waits there is a race: a few rounds."""
     hashes = load().hashes()
     names = ("D.8", "C.1", "C.2", "C.3")
     cluster = Cluster(dask.address, work=late_and_deadly)
-    flight = _Flight(cluster._client(), cluster)
-    try:
-        cells = iter([Cell(name, (), hashes[name]) for name in names])
-        blamed = {cell.statement for cell, found in flight.run(cells, len(names)) if isinstance(found, str)}
-    finally:
-        flight.end()
+    for _ in range(5):
+        flight = _Flight(cluster._client(), cluster)
+        try:
+            cells = iter([Cell(name, (), hashes[name]) for name in names])
+            blamed = {cell.statement for cell, found in flight.run(cells, len(names)) if isinstance(found, str)}
+        finally:
+            flight.end()
+        if len(blamed) > 1:
+            break
     assert "D.8" in blamed and len(blamed) > 1
     assert set(examined(Cluster(dask.address, work=late_and_deadly), names)[0].errors) == {"D.8"}
 
