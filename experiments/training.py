@@ -289,7 +289,7 @@ def targets(records: list[Found]) -> list[Target]:
         Target("largest relative difference of the validation loss while guaranteed", max(v["while_guaranteed"] for _, v in runs),
                watch.DEPARTED, None, smaller=True, note=f"over {checks} checks of {len(runs)} runs"),
         Target("runs whose loss departs before the certificate warns", len(late), 0, None, smaller=True,
-               note=f"{', '.join(late)}; by the rows alone, without the nudged run: {len(rows)} {', '.join(rows)}".strip("; ")),
+               note=f"{'; '.join(late)}; by the rows alone, without the nudged run: {len(rows)}: {'; '.join(rows)}".strip("; :")),
     ]  # fmt: skip
     driven = [v for r, v in runs if r["parameters"]["sharper"] != 1 and r["parameters"]["score_limit"] is None]
     if driven:

@@ -54,8 +54,8 @@ def almost_linear_attention(
         say which.
 
     Raises:
-        InputError: shapes, devices, dtypes, NaN or inf, dense masks, dropout. DegreeError: where the backend asked for cannot meet eps, or
-            the degree given may make a normaliser vanish; "auto" turns to exact attention instead.
+        InputError: shapes, devices, dtypes, NaN or inf, dense masks, dropout. DegreeError: where the backend asked for cannot meet eps, a
+            normaliser may vanish at the degree given, or sums of a row would underflow; "auto" turns to exact attention instead.
     """
     query, key, value, bias, scale, kind = arguments(query, key, value, attn_mask, dropout_p, scale, enable_gqa)
     check_options(degree, eps, backend)

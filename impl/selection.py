@@ -366,13 +366,13 @@ def unserved(inputs: Shifted, bound: float, *, promised: bool = True) -> DegreeE
         return DegreeError("a bound on the scores", bound, "finite", "shrink queries and keys, or use float64")
     smallest = inputs.smallest_weight()
     # Half of the exponents are left to the features, and what underflows is then below any rounding.
-    lowest = min(math.log(torch.finfo(inputs.query.dtype).tiny) / 2 + bound * promised, 0.0)
+    lowest = min(math.log(torch.finfo(inputs.query.dtype).tiny) / 2 + (bound if promised else 0.0), 0.0)
     if smallest >= lowest:
         return None
     return DegreeError(
         "the logarithm of the largest weight that a row sees, the largest of all being 1,",
         f"{smallest:.4g}",
-        f"at least {lowest:.4g}" + f" on scores up to {bound:.4g}" * promised,
+        f"at least {lowest:.4g} on scores up to {bound:.4g}",
         "shrink the spread of attn_mask or of the keys under a causal mask, or use float64 or exact attention",
     )
 

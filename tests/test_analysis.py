@@ -16,7 +16,7 @@ from almostlinear.theorems.norms import top
 from almostlinear.theorems.repaired import kernel
 from almostlinear.theorems.sizes import size
 from almostlinear.theorems.statement import Bound
-from almostlinear.verify import analysis, analysis_facts, analysis_numbers, analysis_rows
+from almostlinear.verify import analysis, analysis_facts, analysis_rows
 from almostlinear.verify.analysis import NotProved, Proof
 from almostlinear.verify.backends.ball import precision
 from almostlinear.verify.engines import analysis as engine
@@ -63,22 +63,6 @@ def test_what_is_trusted_in_words_is_listed_with_its_claims():
     assert words[analysis_rows.PART_OF_A_ROW] == "S.2 1" and len(words) >= 5
     assert any(claims == "S.2 2, T.1 2 upper" for claims in words.values()), "the mean value theorem is trusted by both"
     assert engine.trusted([replace(r, engine="another") for r in records])["rows"] == []
-
-
-def test_an_induction_on_a_size_by_quotients():
-    m, eps = size("m"), sympy.Symbol("eps", nonnegative=True)
-    two = sympy.Integer(2) ** m
-    for left, right in ((m, two), (1 + m * eps, (1 + eps) ** m), (two, 2 * sympy.factorial(m))):
-        assert analysis_numbers.quotients(Bound(left, right)).is_checked
-    for left, right in (
-        (two, sympy.factorial(m)),
-        (two, m + 1),
-        (-two, -m),
-        ((1 + eps) ** m, 1 + m * eps),
-        (m, m - eps),
-    ):
-        with pytest.raises(NotProved):
-            analysis_numbers.quotients(Bound(left, right))
 
 
 def test_a_weaker_claim_follows():

@@ -29,6 +29,13 @@ def exact(q, k, v, attn_mask=None, is_causal=False, scale=1.0, enable_gqa=False)
     return scores.softmax(-1) @ v
 
 
+def rounded(dtype, largest_score, d):
+    """What rounding of scores up to this size moves outputs of softmax attention by, for values in [-1, 1]: a row moves by at most the
+    change of its scores in l1 on either side, d + 8 units of rounding relative to them.
+    """
+    return 2 * (d + 8) * torch.finfo(dtype).eps * (1 + largest_score)
+
+
 def compared(tensors, upstream, options, asked):
     """(observed, guaranteed) for output, dQ, dK, dV."""
     known = certify(*tensors, upstream, **options, **asked)
@@ -68,7 +75,9 @@ def test_rows_whose_sums_would_underflow_are_not_served(dtype, lowest):
     with pytest.raises(DegreeError, match="largest weight that a row sees"):
         almost_linear_attention(q, k, v, is_causal=True, scale=1.0, backend="monomials")
     out = almost_linear_attention(q, k, v, is_causal=True, scale=1.0)
-    assert (out.double() - exact(*(x.double() for x in (q, k, v)), is_causal=True)).abs().max() < 1e-5
+    assert (out.double() - exact(*(x.double() for x in (q, k, v)), is_causal=True)).abs().max() <= rounded(
+        dtype, lowest, 2
+    )
     assert certify(q / 10, k, v, is_causal=True, scale=1.0).guaranteed, "a tenth of the drift is served"
 
 
@@ -80,7 +89,7 @@ def test_rows_that_see_keys_of_weight_nearly_zero_alone_are_not_hidden():
     assert not certify(q, k, v, attn_mask=mask, is_causal=True).guaranteed
     out = almost_linear_attention(q, k, v, attn_mask=mask, is_causal=True)
     true = exact(*(x.double() for x in (q, k, v)), attn_mask=mask, is_causal=True, scale=1 / math.sqrt(2))
-    assert (out.double() - true).abs().max() < 1e-3, "scores of -10000 are rounded to 1/1000"
+    assert (out.double() - true).abs().max() <= rounded(torch.float32, 1e4, 2) < 0.03 < true[0].abs().max()
 
 
 @pytest.mark.parametrize("backend", ["monomials", "adaptive"])
@@ -97,8 +106,13 @@ def test_a_mask_of_float64_is_not_rounded_before():
     draw, n = uniform(4), 12
     q, k, v = (draw(n, 3).float() for _ in range(3))
     mask = draw(n)
-    found, moved = (almost_linear_attention(q, k, v, attn_mask=m, eps=1e-6) for m in (mask, mask + 1e6))
-    assert torch.allclose(found, moved, atol=1e-6)
+    options = {"eps": 1e-4, "backend": "monomials"}
+    found, moved = (almost_linear_attention(q, k, v, attn_mask=m, **options) for m in (mask, mask + 1e6))
+    known = certify(q, k, v, attn_mask=mask, **options)
+    assert known.guaranteed and known.truncation is not None and known.rounding is not None
+    # Both are within this of the same output, for masks that differ by the rounding of 1e6 in binary64.
+    within = known.truncation.output + known.rounding.output
+    assert within < 1e-3 and (found - moved).abs().max() <= 2 * within + 1e6 * torch.finfo(F64).eps
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
@@ -142,7 +156,7 @@ def test_what_vanishes_below_the_normal_numbers_is_counted():
     first = 1 + (q.double() - q.double().mean(-2)) @ (k.double() - k.double().mean(-2)).mT
     weights = (torch.log(first) + centred - (first - 1)).softmax(-1)
     known = certify(q, k, v, scale=1.0, degree=1)
-    assert known.row_error is None or known.row_error >= (weights - scores.softmax(-1)).abs().sum(-1).max()
+    assert known.row_error is not None and known.row_error >= (weights - scores.softmax(-1)).abs().sum(-1).max()
 
 
 def test_pivots_and_a_basis_of_many_coordinates_are_kept_for_the_gradient():
